@@ -1,0 +1,76 @@
+"""Networks: shapes, initial weights and the products they compute."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gaia_explore.networks import FullyConnected, FullyConnectedAutoencoder, Linear
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(2, 16), (16, 2), (8, 8)])
+def test_linear_and_its_gradients_equal_torchs_own(n_in: int, n_out: int):
+    ours = Linear(n_in, n_out, generator=seeded(), initialisation="torch")
+    theirs = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    with torch.no_grad():
+        theirs.weight.copy_(
+            ours.weight if ours.weight.shape == theirs.weight.shape and n_in != n_out else ours.weight.t()
+        )
+        theirs.bias.copy_(ours.bias)
+    x = torch.randn(5, n_in, generator=seeded(1), requires_grad=True)
+    torch.testing.assert_close(ours(x), theirs(x))
+    (ours_x,) = torch.autograd.grad(ours(x).square().sum(), x)
+    (theirs_x,) = torch.autograd.grad(theirs(x).square().sum(), x)
+    torch.testing.assert_close(ours_x, theirs_x)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(2, 16), (16, 2)])
+def test_the_long_side_of_the_weights_is_contiguous(n_in: int, n_out: int):
+    weight = Linear(n_in, n_out, generator=seeded(), initialisation="glorot").weight
+    assert weight.shape == (2, 16) and weight.is_contiguous()
+
+
+def test_glorot_weights_fill_their_bound_and_biases_are_zero():
+    layer = Linear(300, 200, generator=seeded(), initialisation="glorot")
+    bound = math.sqrt(6 / 500)
+    assert layer.weight.abs().max() <= bound
+    assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.01)
+    assert not layer.bias.any()
+
+
+def test_torchs_initial_weights_and_biases_lie_within_one_over_the_root_of_the_inputs():
+    layer = Linear(100, 400, generator=seeded(), initialisation="torch")
+    for parameter in (layer.weight, layer.bias):
+        assert parameter.abs().max() <= 0.1
+        assert parameter.std().item() == pytest.approx(0.1 / math.sqrt(3), rel=0.06)
+
+
+def test_fully_connected_is_a_chain_of_linear_layers_and_leaky_relus():
+    network = FullyConnected((2, 8, 8, 3), generator=seeded(), slope=0.2)
+    x = torch.randn(4, 2, generator=seeded(1))
+    first, second, last = network.layers
+    expected = last(nn.functional.leaky_relu(second(nn.functional.leaky_relu(first(x), 0.2)), 0.2))
+    torch.testing.assert_close(network(x), expected)
+
+
+def test_an_autoencoder_has_mirrored_halves_of_the_given_width_and_depth():
+    network = FullyConnectedAutoencoder(5, 3, hidden_units=16, hidden_layers=2, generator=seeded(), code_parameters=2)
+    sizes = [
+        [tuple(sorted(layer.weight.shape)) for layer in half.layers] for half in (network.encoder, network.decoder)
+    ]
+    assert sizes == [[(5, 16), (16, 16), (6, 16)], [(3, 16), (16, 16), (5, 16)]]
+
+
+def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone():
+    before = torch.random.get_rng_state()
+    first, second, other = (
+        FullyConnected((2, 8, 2), generator=seeded(seed), initialisation="torch") for seed in (0, 0, 1)
+    )
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(first.layers[0].weight, second.layers[0].weight)
+    assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
