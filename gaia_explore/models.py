@@ -1,0 +1,533 @@
+"""AE, VAE and GAIA: networks and losses joined as named players of one game.
+
+A model says who plays (:meth:`Model.players`: modules with disjoint parameters) and what each player wants
+(:meth:`Model.play`: from one forward pass). One loop trains them all; adding a model is adding its config and its
+class here.
+"""
+
+import math
+from abc import abstractmethod
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gaia_explore import losses
+from gaia_explore.networks import FullyConnectedAutoencoder, Initialisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What one player minimises at one step.
+
+    Parameters
+    ----------
+    loss
+        A scalar (or one a member) whose value is the player's loss. The *sum* of all players' losses gives every
+        player's parameters the gradient of its own loss, so that one backward pass serves them all.
+    pace
+        Factor of the player's learning rate, in (0, 1]. Scaling the loss instead would be undone by Adam.
+    """
+
+    loss: Float[Tensor, "*g"]
+    pace: Float[Tensor, "*g"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of the game: every player's objective, and the terms worth recording, by name, without gradient."""
+
+    objectives: dict[str, Objective]
+    terms: dict[str, Float[Tensor, "*g"]]
+
+
+class Model(nn.Module):
+    """A trainable model of flattened stimuli (abstract).
+
+    Parameters
+    ----------
+    config
+        What it was built from.
+    n_dimensions
+        Length p of a flattened stimulus.
+    """
+
+    def __init__(self, config: "Config", n_dimensions: int):
+        super().__init__()
+        self.config = config
+        self.n_dimensions = n_dimensions
+
+    @abstractmethod
+    def players(self) -> dict[str, nn.Module]:
+        """The modules that learn, by name, with disjoint parameters."""
+
+    @abstractmethod
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        """One forward pass of a minibatch."""
+
+    @abstractmethod
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        """The latent codes of stimuli."""
+
+    @abstractmethod
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        """The stimuli of latent codes."""
+
+    def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
+        """What the best weights of a run have least of, on stimuli it was not trained on: the pixel error, here."""
+        return losses.pixel_error(x, self.decode(self.encode(x)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What every model is built from (abstract): network sizes, learning rate and its schedule.
+
+    Parameters
+    ----------
+    latent_dim
+        Number of latent dimensions.
+    hidden_units, hidden_layers
+        Width and number of the hidden layers of an encoder; a decoder has the same.
+    initialisation
+        ``"glorot"`` or ``"torch"``, see :class:`~gaia_explore.networks.FullyConnected`.
+    learning_rate
+        Adam's, before schedule and pace.
+    schedule
+        ``"constant"``, or ``"cosine"``: the learning rates fall to zero along half a cosine over the run.
+    averaging
+        Decay per step of the running average of the weights that the codec uses, in [0, 1); 0 uses the last weights.
+    """
+
+    latent_dim: int = 2
+    hidden_units: int = 256
+    hidden_layers: int = 3
+    initialisation: Initialisation = "torch"
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    averaging: float = 0.0
+
+    name: ClassVar[str]
+
+    def __post_init__(self):
+        for count in ("latent_dim", "hidden_units", "hidden_layers"):
+            _check_whole(count, getattr(self, count), minimum=1)
+        _check_choice("initialisation", self.initialisation, ("glorot", "torch"))
+        _check_choice("schedule", self.schedule, ("constant", "cosine"))
+        _check_range("learning_rate", self.learning_rate, 0, math.inf, open_low=True)
+        _check_range("averaging", self.averaging, 0, 1.0)
+
+    @abstractmethod
+    def build(self, n_dimensions: int, generator: torch.Generator) -> Model:
+        """A model for flattened stimuli of that length, its initial weights drawn from ``generator`` (on the CPU)."""
+
+    def learning_rates(self) -> dict[str, float]:
+        """Each player's learning rate."""
+        return {"autoencoder": self.learning_rate}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; :func:`config_from_dict` is the inverse."""
+        return {"model": self.name, **asdict(self)}
+
+
+# --- AE -------------------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class AEConfig(Config):
+    """An autoencoder with an L1 loss. Fields as in :class:`Config`."""
+
+    name: ClassVar[str] = "AE"
+
+    def build(self, n_dimensions: int, generator: torch.Generator) -> "AE":
+        return AE(self, n_dimensions, generator)
+
+
+@final
+class AE(Model):
+    """A plain autoencoder: one player.
+
+    Source: Sainburg et al. 2018, §3.1.
+    """
+
+    def __init__(self, config: AEConfig, n_dimensions: int, generator: torch.Generator):
+        super().__init__(config, n_dimensions)
+        self.autoencoder = _autoencoder(config, n_dimensions, generator)
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"autoencoder": self.autoencoder}
+
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        loss = losses.pixel_error(x, self.autoencoder(x))
+        return Round(
+            objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
+            terms={"pixel_error": loss.detach()},
+        )
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        return self.autoencoder.encoder(x)
+
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        return self.autoencoder.decoder(z)
+
+
+# --- VAE ------------------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig(Config):
+    """A variational autoencoder with Bernoulli pixels. Other fields as in :class:`Config`.
+
+    Parameters
+    ----------
+    beta
+        Weight of the divergence of the codes from the prior. The default is 1/128: one over the default minibatch,
+        because the reference code adds the divergence of one stimulus to the reconstruction of a whole minibatch. A
+        β of 1 collapses on the planar sets: every stimulus gets the same code.
+    """
+
+    beta: float = 1 / 128
+
+    name: ClassVar[str] = "VAE"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_range("beta", self.beta, 0, math.inf)
+
+    def build(self, n_dimensions: int, generator: torch.Generator) -> "VAE":
+        return VAE(self, n_dimensions, generator)
+
+
+@final
+class VAE(Model):
+    """A variational autoencoder: one player, a Gaussian posterior, a unit Gaussian prior.
+
+    Source: Kingma & Welling 2014; β as in Higgins et al. 2017.
+    """
+
+    def __init__(self, config: VAEConfig, n_dimensions: int, generator: torch.Generator):
+        super().__init__(config, n_dimensions)
+        self.beta = config.beta
+        self.autoencoder = _autoencoder(config, n_dimensions, generator, code_parameters=2)
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"autoencoder": self.autoencoder}
+
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        mean, log_variance = self.autoencoder.encoder(x).chunk(2, -1)
+        noise = torch.randn(mean.shape, generator=rng, device=x.device)
+        logits = self.autoencoder.decoder(mean + noise * (0.5 * log_variance).exp())
+        kl = losses.gaussian_kl(mean, log_variance)
+        loss = losses.bernoulli_error(x, logits) + self.beta * kl
+        return Round(
+            objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
+            terms={
+                "loss": loss.detach(),
+                "pixel_error": losses.pixel_error(x, logits.detach().sigmoid()),
+                "kl": kl.detach(),
+            },
+        )
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        return self.autoencoder.encoder(x).chunk(2, -1)[0]
+
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        return self.autoencoder.decoder(z).sigmoid()
+
+
+# --- GAIA -----------------------------------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GAIAConfig(Config):
+    """GAIA: an autoencoder whose interpolations a second autoencoder judges. Other fields as in :class:`Config`.
+
+    The defaults are those that hold on all five planar sets; :meth:`published` are the paper's, which do not: they
+    end between an AE and a VAE on some. What differs is the rule (only interpolations are fakes, and a pixel loss
+    keeps the reconstructions), the initial weights, and a learning rate that falls to zero.
+
+    Parameters
+    ----------
+    alpha
+        Weight of the structure loss; 0 switches it off.
+    rule
+        What the players play for: ``"published"``, ``"interpolations"`` or ``"capped"`` (the rules of
+        :mod:`gaia_explore.losses`).
+    balance
+        ``"attached"``: gradient flows through the balances, as in the published code; ``"detached"``: it does not.
+    slope
+        Steepness of the balances. The differences of losses are absolute: 20 suits stimuli in [0, 1].
+    clip
+        Both players' adversarial losses are clipped to [−clip, clip] (1 in the published convolutional code).
+    pixel_weight
+        Weight of |x − G(x)| in the generator's loss. 0 as published, where the discriminator alone compares.
+    adversarial_weight
+        Weight of the generator's adversarial loss; 1 as published. More moves more interpolations onto the support
+        of the data, at a larger pixel error.
+    mixing
+        How interpolations are drawn: ``"gaussian"`` pairs, β ~ N(.5, .25²), 4.6 % of them outside [0, 1] as a mild
+        extrapolation; ``"uniform"`` pairs, β ~ U(0, 1); or ``"minibatch"``, the whole minibatch with weights
+        ~ Dirichlet(1/(2B), …).
+    discriminator_latent
+        Latent dimensions of the discriminator; ``"same"`` as the generator's.
+    discriminator_noise
+        Standard deviation of Gaussian noise added to what the discriminator sees, in units of the scaled stimuli. Its
+        targets stay clean, so that it learns to denoise and cannot pass as an identity.
+    discriminator_learning_rate
+        The discriminator's, before schedule and pace; ``"same"`` as the generator's.
+    """
+
+    alpha: float = 1.0
+    rule: Literal["published", "interpolations", "capped"] = "interpolations"
+    balance: Literal["attached", "detached"] = "attached"
+    slope: float = 20.0
+    clip: float = math.inf
+    pixel_weight: float = 1.0
+    adversarial_weight: float = 0.25
+    mixing: Literal["gaussian", "uniform", "minibatch"] = "gaussian"
+    discriminator_latent: int | Literal["same"] = "same"
+    discriminator_noise: float = 0.0
+    discriminator_learning_rate: float | Literal["same"] = "same"
+
+    name: ClassVar[str] = "GAIA"
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_choice("rule", self.rule, ("published", "interpolations", "capped"))
+        _check_choice("balance", self.balance, ("attached", "detached"))
+        _check_choice("mixing", self.mixing, ("gaussian", "uniform", "minibatch"))
+        for weight in ("alpha", "pixel_weight", "adversarial_weight", "discriminator_noise"):
+            _check_range(weight, getattr(self, weight), 0, math.inf)
+        for positive in ("slope", "clip"):
+            _check_range(positive, getattr(self, positive), 0, math.inf, open_low=True)
+        if self.discriminator_latent != "same":
+            _check_whole("discriminator_latent", self.discriminator_latent, minimum=1)
+        if self.discriminator_learning_rate != "same":
+            _check_range("discriminator_learning_rate", self.discriminator_learning_rate, 0, math.inf, open_low=True)
+
+    @classmethod
+    def published(cls, **changes: Any) -> "GAIAConfig":
+        """The method exactly as published (Sainburg et al. 2018 and its 2018 code for the planar sets)."""
+        rule = {"rule": "published", "pixel_weight": 0.0, "adversarial_weight": 1.0}
+        return cls(**({"initialisation": "glorot", "schedule": "constant", **rule} | changes))
+
+    def build(self, n_dimensions: int, generator: torch.Generator) -> "GAIA":
+        return GAIA(self, n_dimensions, generator)
+
+    def learning_rates(self) -> dict[str, float]:
+        rate = self.discriminator_learning_rate
+        return {
+            "generator": self.learning_rate,
+            "discriminator": self.learning_rate if rate == "same" else rate,
+        }
+
+
+@final
+class GAIA(Model):
+    """Generative adversarial interpolative autoencoding: two autoencoders, generator against discriminator.
+
+    Source: Sainburg et al. 2018, §2 and Algorithm 1.
+    """
+
+    def __init__(self, config: GAIAConfig, n_dimensions: int, generator: torch.Generator):
+        super().__init__(config, n_dimensions)
+        self.settings = config
+        self.generator = _autoencoder(config, n_dimensions, generator)
+        latent = config.discriminator_latent
+        self.discriminator = _autoencoder(
+            config, n_dimensions, generator, latent_dim=config.latent_dim if latent == "same" else latent
+        )
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        """One forward pass of both networks, and objectives of which one backward pass serves both players.
+
+        The discriminator judges data, reconstructions and interpolations as one minibatch. Its loss and the
+        generator's are weighted sums of the same three errors, with different weights; so the errors are seeded with
+        the discriminator's weights, and the gradient that crosses from the discriminator's input into the
+        generator's output is rescaled, row by row, by the ratio of the two (:class:`Crossing`).
+        """
+        config = self.settings
+        b = x.shape[-2]
+        z = self.generator.encoder(x)
+        x_fake = self.generator.decoder(torch.cat([z, self.interpolations(z, rng)], -2))
+        x_hat = x_fake[..., :b, :]
+        # Reconstructions are judged only where the rule makes them fakes.
+        shown = x_fake[..., b:, :] if config.rule == "interpolations" else x_fake
+        ratio = shown.new_zeros(shown.shape[:-1])
+        shown = Crossing.apply(shown, ratio)
+        judged = torch.cat([x, shown], -2)
+        noisy = judged
+        if config.discriminator_noise > 0:
+            noise = torch.randn(judged.shape, generator=rng, device=x.device)
+            noisy = judged + config.discriminator_noise * noise
+        # The target of a reconstruction is the data, not the reconstruction; an interpolation is its own target.
+        target = judged if config.rule == "interpolations" else torch.cat([x, x, judged[..., 2 * b :, :]], -2)
+        error = losses.stimulus_error(target, self.discriminator(noisy)).unflatten(-1, (-1, b)).mean(-1)
+
+        weights, wanted, terms = self._weights(error.detach())
+        ratio.copy_((wanted / weights)[..., 1:].repeat_interleave(b, -1))
+        adversarial = (weights * error).sum(-1)
+        pixel_error = losses.pixel_error(x, x_hat)
+        direct = config.pixel_weight * pixel_error
+        terms["pixel_error"] = pixel_error.detach()
+        if config.alpha > 0:
+            structure = losses.structure_loss(x, z)
+            direct = direct + config.alpha * structure
+            terms["structure_loss"] = structure.detach()
+        terms["L_G"] = terms["L_G"] + direct.detach()
+        pace = terms["pace_discriminator"]
+        return Round(
+            objectives={
+                "generator": Objective(loss=_with_value(direct, terms["L_G"]), pace=1 - pace),
+                "discriminator": Objective(loss=_with_value(adversarial, terms["L_D"]), pace=pace),
+            },
+            terms=terms | {"pace_generator": 1 - pace},
+        )
+
+    def _weights(
+        self, error: Float[Tensor, "*g k"]
+    ) -> tuple[Float[Tensor, "*g k"], Float[Tensor, "*g k"], dict[str, Float[Tensor, "*g"]]]:
+        """What each error counts in the discriminator's and in the generator's loss (∂L_D/∂L_k, ∂L_G/∂L_k), and terms.
+
+        Rules are written as the losses they are; their derivatives by a handful of scalars are left to autograd.
+        """
+        config = self.settings
+        attached = config.balance == "attached"
+        with torch.enable_grad():
+            error = error.requires_grad_()
+            parts = error.unbind(-1)
+            if config.rule == "interpolations":
+                rule = losses.interpolations_rule(*parts, slope=config.slope, attached=attached)
+            elif config.rule == "capped":
+                rule = losses.capped_rule(*parts, slope=config.slope)
+            else:
+                rule = losses.published_rule(*parts, slope=config.slope, attached=attached)
+            loss_d, loss_g, terms = rule
+            loss_d = loss_d.clamp(-config.clip, config.clip)
+            loss_g = config.adversarial_weight * loss_g.clamp(-config.clip, config.clip)
+            (weights,) = torch.autograd.grad(loss_d.sum(), error, retain_graph=True)
+            (wanted,) = torch.autograd.grad(loss_g.sum(), error)
+        # A weight of zero cannot carry the generator's gradient back. A millionth of an error is nothing to the
+        # discriminator, and a ratio of a million costs no digit in floating point.
+        smallest = weights.new_tensor(1e-6)
+        weights = torch.where(weights.abs() < smallest, -smallest, weights)
+        names = ("L_x", "L_i") if config.rule == "interpolations" else ("L_x", "L_g", "L_i")
+        terms = dict(zip(names, parts, strict=True)) | {"L_D": loss_d, "L_G": loss_g} | terms
+        return weights, wanted, {name: term.detach() for name, term in terms.items()}
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        return self.generator.encoder(x)
+
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        return self.generator.decoder(z)
+
+    def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
+        """Pixel error, plus that of each decoded interpolation against the held-out stimulus nearest to it.
+
+        The players' losses cannot tell the best weights: the judge they come from changes too.
+        """
+        z = self.encode(x)
+        x_i = self.decode(self.interpolations(z, rng))
+        nearest = torch.cdist(x_i, x, p=1).amin(-1).mean() / x.shape[-1]
+        return losses.pixel_error(x, self.decode(z)) + nearest
+
+    def interpolations(self, z: Float[Tensor, "b d"], rng: torch.Generator) -> Float[Tensor, "b d"]:
+        """Codes between the minibatch's codes, drawn as the config's ``mixing`` says."""
+        *g, b, _ = z.shape
+        if self.settings.mixing == "minibatch":
+            return losses.mix_minibatch(z, _dirichlet((*g, b, b), 1 / (2 * b), z, rng))
+        if self.settings.mixing == "uniform":
+            beta = torch.rand((*g, b, 1), generator=rng, device=z.device)
+        else:
+            beta = 0.5 + 0.25 * torch.randn((*g, b, 1), generator=rng, device=z.device)
+        return losses.mix_pairs(z, beta)
+
+    def realism(self, x: Float[Tensor, "b p"]) -> Float[Tensor, " b"]:
+        """How badly the discriminator reproduces each stimulus: small on the manifold of the data."""
+        return losses.stimulus_error(x, self.discriminator(x))
+
+
+class Crossing(torch.autograd.Function):
+    """The identity between the generator's output and the discriminator; backward, row i is scaled by ``ratio[i]``.
+
+    A gradient-reversal layer (Ganin & Lempitsky 2015) with a factor a row instead of −1, which may be filled in after
+    the forward pass and before the backward pass: the balances depend on the errors that lie between.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Float[Tensor, "*b p"], ratio: Float[Tensor, "*b"]) -> Float[Tensor, "*b p"]:
+        ctx.ratio = ratio
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0] * ctx.ratio[..., None], None
+
+
+def config_from_dict(values: dict[str, Any]) -> Config:
+    """The config that :meth:`Config.to_dict` wrote; unknown models and fields are errors."""
+    configs: dict[str, type[Config]] = {config.name: config for config in (AEConfig, VAEConfig, GAIAConfig)}
+    values = dict(values)
+    model = values.pop("model", None)
+    _check_choice("model", model, tuple(configs))
+    config = configs[model]
+    known = [field.name for field in fields(config)]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"{model} has no field {name!r}; it has {', '.join(known)}")
+    return config(**values)
+
+
+def _autoencoder(
+    config: Config, n_dimensions: int, generator: torch.Generator, *, latent_dim: int = 0, code_parameters: int = 1
+) -> FullyConnectedAutoencoder:
+    return FullyConnectedAutoencoder(
+        n_dimensions,
+        latent_dim or config.latent_dim,
+        hidden_units=config.hidden_units,
+        hidden_layers=config.hidden_layers,
+        generator=generator,
+        initialisation=config.initialisation,
+        code_parameters=code_parameters,
+    )
+
+
+def _with_value(surrogate: Tensor, value: Tensor) -> Tensor:
+    """The surrogate's gradient under the value that a person expects to read."""
+    return surrogate + (value - surrogate.detach())
+
+
+def _dirichlet(shape: tuple[int, ...], concentration: float, like: Tensor, rng: torch.Generator) -> Tensor:
+    gamma = torch._standard_gamma(torch.full(shape, concentration, device=like.device, dtype=torch.float64), rng)
+    # With a concentration this small a whole row can underflow to zero; it then keeps its own code.
+    total = gamma.sum(-1, keepdim=True)
+    weights = torch.where(total > 0, gamma / total, torch.eye(shape[-1], device=like.device, dtype=torch.float64))
+    return weights.to(like.dtype)
+
+
+def _check_whole(name: str, value: Any, *, minimum: int):
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]):
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _check_range(name: str, value: Any, low: int, high: float, *, open_low: bool = False):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    above = value > low if open_low else value >= low
+    if not (above and (value < high or high == math.inf)):
+        rule = f"above {low:g}" if open_low else f"at least {low:g}"
+        raise ValueError(f"{name} must be {rule}{f' and below {high:g}' if high < math.inf else ''}, got {value}")
