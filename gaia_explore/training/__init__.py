@@ -1,0 +1,7 @@
+"""One loop for any number of players: steps, history, checkpoints, resume, health."""
+
+from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint
+from gaia_explore.training.health import Health
+from gaia_explore.training.loop import choose_device, fit
+
+__all__ = ["Health", "choose_device", "fit", "read_checkpoint", "write_atomically", "write_checkpoint"]

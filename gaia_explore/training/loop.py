@@ -1,0 +1,255 @@
+"""The loop: any number of players, one forward and one backward pass a step."""
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from gaia_explore.models import Config
+from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
+from gaia_explore.training.health import Health, cause_of_death
+from gaia_explore.training.player import Player
+from gaia_explore.training.stop import StopRequest
+
+BLOCK = 50
+"""Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
+
+
+def fit(
+    config: Config,
+    x: Float[np.ndarray, "n p"],
+    *,
+    steps: int,
+    batch_size: int,
+    seed: int,
+    held_out: Float[np.ndarray, "m p"] | None = None,
+    evaluate_every: int = 250,
+    patience: int = 0,
+    device: str = "auto",
+    threads: int = 1,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1000,
+    about: dict[str, Any] | None = None,
+    progress: bool = True,
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Train a model on flattened stimuli in [0, 1].
+
+    Parameters
+    ----------
+    config, x
+        The model and the stimuli; they live on the device for the whole training.
+    steps, batch_size, seed
+        Number of minibatches, stimuli in each (drawn with replacement), and the seed of weights, minibatches and noise.
+    held_out, evaluate_every, patience
+        Stimuli for the held-out error (see :meth:`Model.held_out_error`), the steps between two looks at it, and after
+        how many looks without a new best the training stops (0: never).
+    device, threads, precision
+        ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision.
+    checkpoint, checkpoint_every
+        A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
+        the CPU.
+    about
+        JSON that the checkpoint carries, e.g. the stimuli's name; a checkpoint that carries another is refused.
+    progress
+        Show a progress bar with the loss terms and, in a notebook, a Stop button.
+
+    Returns
+    -------
+    The run's tensors (on the CPU) and its description: what the checkpoint's file holds. Of each player, by name:
+    ``<player>/weights`` flat in the order of the module's parameters, Adam's moments, ``<player>/average`` where the
+    config asks for one, ``<player>/best`` where held-out stimuli were given; and ``history``, a row a step.
+    """
+    place = choose_device(device)
+    identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
+    with _cpu_threads(threads):
+        training = _Training(config, x, batch_size, seed, place)
+        shown = None if held_out is None else torch.tensor(held_out, device=place)
+        if checkpoint is not None and checkpoint.is_file():
+            training.restore(*read_checkpoint(checkpoint), identity, steps)
+        bar = tqdm(
+            total=steps,
+            initial=training.step,
+            desc=config.name,
+            unit="step",
+            disable=not progress,
+            mininterval=0.5,
+            dynamic_ncols=True,
+        )
+        with bar, StopRequest(button=progress) as stop:
+            health = training.health(steps, patience, None)
+            while training.step < steps and health.status == "healthy":
+                # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
+                ends = [steps] + [training.step // k * k + k for k in (BLOCK, evaluate_every, checkpoint_every)]
+                started = training.step
+                training.advance(min(ends), steps, precision, stop)
+                bar.update(training.step - started)
+                bar.set_postfix({name: f"{value:.3f}" for name, value in training.latest().items()}, refresh=False)
+                if shown is not None and training.step % evaluate_every == 0:
+                    training.evaluate(shown)
+                health = training.health(steps, patience, stop.reason)
+                if checkpoint is not None and training.step % checkpoint_every == 0 and health.status == "healthy":
+                    write_checkpoint(checkpoint, training.state(), training.description(identity, steps, health))
+    result = training.state(), training.description(identity, steps, health)
+    if checkpoint is not None:
+        write_checkpoint(checkpoint, *result)
+    return result
+
+
+@final
+class _Training:
+    """The state of a training between two steps."""
+
+    def __init__(
+        self,
+        config: Config,
+        x: Float[np.ndarray, "n p"],
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ):
+        self.config = config
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        self.x = torch.tensor(x, device=device)
+        # Weights are drawn on the CPU, so that a seed gives the same ones on every device.
+        self.model = config.build(x.shape[1], torch.Generator().manual_seed(seed)).to(device)
+        rates = config.learning_rates()
+        self.players = {
+            name: Player(module, rates[name], config.averaging) for name, module in self.model.players().items()
+        }
+        self.rng = torch.Generator(device).manual_seed(seed)
+        self.step = 0
+        self.terms: list[str] = []
+        self.history: list[Float[np.ndarray, "s t"]] = []
+        self.best: dict[str, Tensor] = {}
+        self.held_out_error: dict[int, float] = {}
+
+    def advance(self, until: int, steps: int, precision: str, stop: StopRequest):
+        """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device."""
+        recorded: list[Tensor] = []
+        while self.step < until:
+            rows = torch.randint(len(self.x), (self.batch_size,), generator=self.rng, device=self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+                played = self.model.play(self.x[rows], self.rng)
+            sum(objective.loss for objective in played.objectives.values()).backward()
+            factor = 1.0
+            if self.config.schedule == "cosine":
+                factor = 0.5 * (1 + math.cos(math.pi * self.step / steps))
+            for name, player in self.players.items():
+                player.step(played.objectives[name].pace.detach(), factor)
+            self.terms = self.terms or list(played.terms)
+            recorded.append(torch.stack([played.terms[name].float() for name in self.terms]))
+            self.step += 1
+            if stop.reason is not None:
+                break
+        self.history.append(torch.stack(recorded).cpu().numpy())
+
+    def latest(self) -> dict[str, float]:
+        """The terms' means over the last block, without the paces and balances."""
+        means = self.history[-1].mean(0)
+        return {n: float(v) for n, v in zip(self.terms, means, strict=True) if not n.startswith(("w_", "pace_"))}
+
+    def evaluate(self, held_out: Float[Tensor, "m p"]):
+        """Look at held-out stimuli with a generator of its own, so that looking changes nothing."""
+        rng = torch.Generator(self.device).manual_seed(self.seed)
+        with ExitStack() as averaged, torch.no_grad():
+            for player in self.players.values():
+                averaged.enter_context(player.averaged())
+            error = float(self.model.held_out_error(held_out, rng))
+            if error < min(self.held_out_error.values(), default=math.inf):
+                self.best = {name: player.weights.detach().clone() for name, player in self.players.items()}
+        self.held_out_error[self.step] = error
+
+    def early(self, patience: int) -> str | None:
+        """Why to stop early: the best held-out error is ``patience`` looks old."""
+        if not patience or not self.held_out_error:
+            return None
+        best = min(self.held_out_error, key=self.held_out_error.__getitem__)
+        looks = sum(step > best for step in self.held_out_error)
+        if looks < patience:
+            return None
+        error = self.held_out_error[best]
+        return f"early at step {self.step}: {looks} looks since the best held-out error, {error:.4f} at step {best}"
+
+    def health(self, steps: int, patience: int, wish: str | None) -> Health:
+        """How the run is between two blocks."""
+        # The last blocks are enough: whatever was lost earlier ended the run then.
+        tail = np.concatenate(self.history[-20:]) if self.history else np.empty((0, 0), np.float32)
+        death = cause_of_death(self.terms, tail, last_step=self.step)
+        if death is not None:
+            return Health("died", death)
+        early = self.early(patience)
+        if early is not None:
+            return Health("stopped", early)
+        if wish is not None and self.step < steps:
+            return Health("stopped", f"{wish} at step {self.step} of {steps}")
+        return Health("healthy", f"{self.step} of {steps} steps")
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies on the CPU of everything that a later process needs to go on, by name."""
+        history = np.concatenate(self.history) if self.history else np.empty((0, 0), np.float32)
+        tensors = {"generator": self.rng.get_state(), "history": torch.from_numpy(history)}
+        for name, player in self.players.items():
+            tensors |= {f"{name}/{part}": tensor for part, tensor in player.state().items()}
+        tensors |= {f"{name}/best": weights for name, weights in self.best.items()}
+        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+    def description(self, identity: dict[str, Any], steps: int, health: Health) -> dict[str, Any]:
+        """The JSON beside the tensors."""
+        return {
+            **identity,
+            "n_dimensions": self.x.shape[1],
+            "steps": steps,
+            "step": self.step,
+            "terms": self.terms,
+            "held_out_error": {str(step): error for step, error in self.held_out_error.items()},
+            "health": health.to_dict(),
+        }
+
+    def restore(self, tensors: dict[str, Tensor], description: dict[str, Any], identity: dict[str, Any], steps: int):
+        """Go on where a checkpoint stopped."""
+        for part, value in identity.items():
+            if description[part] != value:
+                raise ValueError(f"resume: {part} must be the run's own, {description[part]}, got {value}")
+        if self.config.schedule != "constant" and description["steps"] != steps:
+            raise ValueError(
+                f"steps must be the run's own, {description['steps']}, got {steps}: its schedule ends there"
+            )
+        if "generator" not in tensors:
+            raise ValueError("resume: the run was saved without its optimisers and cannot go on")
+        self.step = description["step"]
+        self.terms = description["terms"]
+        self.held_out_error = {int(step): error for step, error in description["held_out_error"].items()}
+        self.rng.set_state(tensors["generator"])
+        self.history = [tensors["history"].numpy()] if self.step else []
+        for name, player in self.players.items():
+            player.restore({part: tensors[f"{name}/{part}"] for part in player.state()})
+            if f"{name}/best" in tensors:
+                self.best[name] = tensors[f"{name}/best"].to(self.device)
+
+
+@contextmanager
+def _cpu_threads(threads: int) -> Iterator[None]:
+    """So many CPU threads for PyTorch inside, as many as before outside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def choose_device(device: str) -> torch.device:
+    """The named device; ``"auto"`` is the GPU where there is one, otherwise the CPU."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
