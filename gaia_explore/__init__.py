@@ -1,0 +1,62 @@
+"""Walk through latent spaces: GAIA, VAE and AE, their codecs, and everything that looks at them.
+
+The walk: ``stimuli`` → ``train`` → ``run.codec`` → ``morph``, ``hull_mesh``, ``scores``, ``plots``. Names are loaded
+when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gaia_explore import batch, geometry, plots, scores, stimuli, study
+    from gaia_explore.geometry import Mesh, hull_mesh, warp
+    from gaia_explore.latent import Codec, interpolate, morph
+    from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+    from gaia_explore.runs import Run, load, train
+    from gaia_explore.stimuli import Scaler, Stimuli
+
+_HOMES = {
+    **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
+    **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
+    **dict.fromkeys(("Run", "load", "train"), "runs"),
+    **dict.fromkeys(("Codec", "interpolate", "morph"), "latent"),
+    **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
+}
+_ROOMS = ("batch", "geometry", "plots", "scores", "stimuli", "study")
+
+__all__ = [
+    "AEConfig",
+    "Codec",
+    "GAIAConfig",
+    "Mesh",
+    "Run",
+    "Scaler",
+    "Stimuli",
+    "VAEConfig",
+    "batch",
+    "geometry",
+    "hull_mesh",
+    "interpolate",
+    "load",
+    "morph",
+    "plots",
+    "scores",
+    "stimuli",
+    "study",
+    "train",
+    "warp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"gaia_explore.{name}")
+    if name in _HOMES:
+        return getattr(import_module(f"gaia_explore.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'gaia_explore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,236 @@
+"""A run: one executed training with its codec, history and health; made by `train`, kept in a folder."""
+
+import json
+import platform
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, final
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.utils import vector_to_parameters
+
+from gaia_explore.latent import ModelCodec, codec_of
+from gaia_explore.models import Config, config_from_dict
+from gaia_explore.stimuli import Scaler, Stimuli
+from gaia_explore.training import (
+    Health,
+    choose_device,
+    fit,
+    read_checkpoint,
+    write_atomically,
+    write_checkpoint,
+)
+
+FILE = "run.safetensors"
+"""The one file that a run is loaded from; what lies beside it is for people."""
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Run:
+    """One executed training.
+
+    Parameters
+    ----------
+    tensors
+        Weights, optimisers, generator and history by name, as in the run's file (see :func:`training.fit`).
+    description
+        Everything else, as in its JSON: config, stimuli, steps, seed, held-out errors, health.
+    """
+
+    tensors: Mapping[str, Tensor]
+    description: Mapping[str, Any]
+
+    @cached_property
+    def config(self) -> Config:
+        """What the model was built from."""
+        return config_from_dict(self.description["config"])
+
+    @cached_property
+    def health(self) -> Health:
+        """How the run is, and why."""
+        return Health(**self.description["health"])
+
+    @cached_property
+    def scaler(self) -> Scaler:
+        """From the stimuli's own units to [0, 1], and back."""
+        return Scaler.from_dict(self.description["about"]["scaler"])
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Every loss term, pace and balance, a row a step; ``held_out_error`` at the steps that looked at it."""
+        values = self.tensors["history"].numpy()
+        steps = pd.RangeIndex(1, len(values) + 1, name="step")
+        history = pd.DataFrame(values, index=steps, columns=self.description["terms"])
+        errors = self.description["held_out_error"]
+        if errors:
+            history["held_out_error"] = pd.Series({int(step): error for step, error in errors.items()})
+        return history
+
+    @cached_property
+    def codec(self) -> ModelCodec:
+        """The trained model seen from NumPy: its last weights, or their running average where the config has one."""
+        return self._codec("average" if self.config.averaging else "weights")
+
+    @cached_property
+    def best(self) -> ModelCodec:
+        """The codec with the smallest held-out error of the run."""
+        if not self.description["held_out_error"]:
+            raise ValueError("this run looked at no held-out stimuli: pass held_out= to train")
+        return self._codec("best")
+
+    def _codec(self, which: Literal["weights", "average", "best"]) -> ModelCodec:
+        description = self.description
+        model = self.config.build(description["n_dimensions"], torch.Generator())
+        for name, module in model.players().items():
+            vector_to_parameters(self.tensors[f"{name}/{which}"], module.parameters())
+        model.requires_grad_(False)
+        return codec_of(model.eval().to(choose_device("auto")), tuple(description["about"]["shape"]))
+
+    def save(self, folder: str | Path, *, resumable: bool = True):
+        """Keep the run in a folder: ``run.safetensors``, and for people ``run.json`` and ``history.csv``.
+
+        Parameters
+        ----------
+        folder
+            Made where it is missing; a run that is there already is replaced.
+        resumable
+            Whether to keep what only a continued training needs (the optimisers: two thirds of the size).
+        """
+        folder = Path(folder)
+        tensors = dict(self.tensors)
+        if not resumable:
+            needless = ("generator", "/exp_avg", "/exp_avg_sq", "/step")
+            tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(needless)}
+        write_atomically(folder / "history.csv", self.history.to_csv().encode())
+        readable = json.dumps({**self.description, "versions": _versions()}, indent=2, ensure_ascii=False)
+        write_atomically(folder / "run.json", readable.encode())
+        write_checkpoint(folder / FILE, tensors, dict(self.description))
+
+    def __repr__(self) -> str:
+        d = self.description
+        return f"Run({d['config']['model']} on {d['about']['title']}, seed {d['seed']}, {self.health})"
+
+
+def load(folder: str | Path) -> Run:
+    """The run that lies in a folder. Nothing in it is executed, whoever it is from."""
+    return Run(*read_checkpoint(Path(folder) / FILE))
+
+
+def train(
+    config: Config,
+    stimuli: Stimuli,
+    *,
+    steps: int = 6000,
+    batch_size: int = 128,
+    seed: int = 0,
+    held_out: Stimuli | None = None,
+    evaluate_every: int = 250,
+    patience: int = 0,
+    device: str = "auto",
+    threads: int = 1,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    checkpoint_every: int = 1000,
+    progress: bool = True,
+) -> Run:
+    """Train a model.
+
+    Parameters
+    ----------
+    config
+        ``AEConfig``, ``VAEConfig`` or ``GAIAConfig``.
+    stimuli
+        What to train on; lives on the device for the whole training.
+    steps, batch_size, seed
+        Number of minibatches, stimuli in each (drawn with replacement), and the seed of weights, minibatches and noise.
+        One seed gives one result, on one kind of device.
+    held_out, evaluate_every, patience
+        Held-out stimuli, looked at every so many steps: the best weights are kept beside the last (``run.best``), and
+        with ``patience`` > 0 the training stops after that many looks without a new best.
+    device, threads, precision
+        ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
+    out
+        Folder to keep the run in, with a checkpoint every ``checkpoint_every`` steps.
+    resume
+        Such a folder: training continues from its last checkpoint (on the CPU, bit for bit as if it had never
+        stopped), or begins where there is none yet. A finished run is returned as it is.
+    progress
+        Show a progress bar with the loss terms and, in a notebook, a Stop button. Ctrl-C, too, ends the training
+        cleanly after the step that is running.
+
+    Raises
+    ------
+    ValueError, TypeError, FileExistsError
+        For arguments out of range, for ``out`` that holds a run already, for ``resume`` with another run's arguments.
+    """
+    _check(steps=steps, batch_size=batch_size, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
+    _check(threads=threads, minimum=1)
+    _check(patience=patience, seed=seed, minimum=0)
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
+    if precision not in ("fp32", "bf16"):
+        raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    if held_out is not None and held_out.shape != stimuli.shape:
+        raise ValueError(f"held_out must have the stimuli's shape {stimuli.shape}, got {held_out.shape}")
+    if patience and held_out is None:
+        raise ValueError(f"patience must be 0 without held_out, got {patience}")
+    if out is not None and resume is not None:
+        raise ValueError(f"out and resume must not both be given, got {out} and {resume}: resume writes to its folder")
+    if out is not None and (Path(out) / FILE).exists():
+        raise FileExistsError(f"out must be a folder without a run, got {out}: resume= would continue its run")
+    folder = resume if out is None else out
+    result = fit(
+        config,
+        stimuli.x.reshape(len(stimuli), -1),
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+        held_out=None if held_out is None else held_out.x.reshape(len(held_out), -1),
+        evaluate_every=evaluate_every,
+        patience=patience,
+        device=device,
+        threads=threads,
+        precision=precision,
+        checkpoint=None if folder is None else Path(folder) / FILE,
+        checkpoint_every=checkpoint_every,
+        about=_about(stimuli),
+        progress=progress,
+    )
+    run = Run(*result)
+    if run.health.status == "died":
+        warnings.warn(f"{run.description['config']['model']} {run.health}", stacklevel=2)
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def _about(stimuli: Stimuli) -> dict[str, Any]:
+    return {
+        "title": stimuli.title,
+        "n": len(stimuli),
+        "shape": list(stimuli.shape),
+        "names": list(stimuli.names),
+        "scaler": stimuli.scaler.to_dict(),
+        "fingerprint": stimuli.fingerprint,
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("gaia-explore", "torch", "numpy", "pandas")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+
+
+def _check(*, minimum: int = 1, **counts: int):
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise TypeError(f"{name} must be a whole number, got {count!r}")
+        if count < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {count}")

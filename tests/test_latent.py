@@ -1,0 +1,114 @@
+"""Codecs, interpolations, morphs."""
+
+import numpy as np
+import pytest
+import torch
+
+from gaia_explore.latent import (
+    MINIBATCH,
+    Codec,
+    Judge,
+    JudgingCodec,
+    Magnifier,
+    ModelCodec,
+    PlainCodec,
+    codec_of,
+    interpolate,
+    morph,
+)
+from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+from gaia_explore.networks import FullyConnected
+
+SMALL = {"hidden_units": 8, "hidden_layers": 2}
+
+
+def codec(config: AEConfig | VAEConfig | GAIAConfig, shape: tuple[int, ...] = (2,)) -> ModelCodec:
+    model = config.build(int(np.prod(shape)), torch.Generator().manual_seed(0))
+    return codec_of(model.requires_grad_(False).eval(), shape)
+
+
+def stimuli(n: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random((n, *shape), dtype=np.float32)
+
+
+@pytest.mark.parametrize("config", [AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(**SMALL)])
+def test_a_codec_maps_stimuli_of_any_shape_to_codes_and_back_as_its_model_does(config):
+    x = stimuli(7, 3, 4)
+    ours = codec(config, (3, 4))
+    z = ours.encode(x)
+    assert isinstance(ours, Codec) and isinstance(ours, Magnifier)
+    assert z.shape == (7, 2) and z.dtype == np.float32
+    torch.testing.assert_close(torch.from_numpy(z), ours.model.encode(torch.from_numpy(x.reshape(7, 12))))
+    assert ours.decode(z).shape == (7, 3, 4)
+    expected = ours.model.decode(torch.from_numpy(z)).reshape(7, 3, 4)
+    torch.testing.assert_close(torch.from_numpy(ours.decode(z)), expected)
+
+
+def test_many_stimuli_pass_in_minibatches_in_their_order():
+    ours = codec(AEConfig(**SMALL))
+    x = stimuli(MINIBATCH + 3, 2)
+    np.testing.assert_allclose(ours.encode(x)[-3:], ours.encode(x[-3:]), rtol=1e-5, atol=1e-6)
+    assert len(ours.encode(x)) == MINIBATCH + 3
+
+
+def test_only_a_gaias_codec_judges():
+    judging, plain = codec(GAIAConfig(**SMALL)), codec(AEConfig(**SMALL))
+    assert isinstance(judging, JudgingCodec) and isinstance(judging, Judge)
+    assert isinstance(plain, PlainCodec) and not isinstance(plain, Judge)
+    x = stimuli(5, 2)
+    judged = judging.model.discriminator(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(judging.realism(x), np.abs(x - judged).mean(1), rtol=1e-5)
+
+
+def test_magnification_is_the_determinant_of_the_decoders_jacobian_by_finite_differences():
+    ours = codec(AEConfig(**SMALL))
+    z = stimuli(6, 2)
+    h = 1e-2
+    columns = [(ours.decode(z + h * e) - ours.decode(z - h * e)).astype(float) / (2 * h) for e in np.eye(2, dtype="f4")]
+    determinants = np.abs(np.linalg.det(np.stack(columns, -1)))
+    # A kink of a leaky ReLU may lie between the two differences; most codes have none.
+    close = np.isclose(ours.magnification(z), determinants, rtol=0.02)
+    assert close.mean() >= 0.5
+
+
+def test_magnification_of_a_linear_decoder_is_its_singular_values_product_where_x_has_more_dimensions():
+    ours = codec(AEConfig(**SMALL), (5,))
+    linear = FullyConnected((2, 5), generator=torch.Generator().manual_seed(3))
+    ours.model.autoencoder.decoder = linear.requires_grad_(False)
+    expected = np.sqrt(np.linalg.det(linear.layers[0].weight.numpy() @ linear.layers[0].weight.numpy().T))
+    np.testing.assert_allclose(ours.magnification(stimuli(4, 2)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("method", "array", "message"),
+    [
+        ("encode", np.zeros((3, 5), np.float32), r"x must have shape \(n, 2\), got \(3, 5\)"),
+        ("decode", np.zeros((3, 5), np.float32), r"z must have shape \(n, 2\), got \(3, 5\)"),
+        ("magnification", np.zeros((3, 1), np.float32), r"z must have shape \(n, 2\), got \(3, 1\)"),
+        ("realism", np.zeros((3, 1), np.float32), r"x must have shape \(n, 2\), got \(3, 1\)"),
+    ],
+)
+def test_arrays_of_the_wrong_shape_are_named(method: str, array: np.ndarray, message: str):
+    with pytest.raises((ValueError, TypeError), match=message):
+        getattr(codec(GAIAConfig(**SMALL)), method)(array)
+
+
+def test_interpolation_has_its_ends_exactly_and_equal_steps_between():
+    a, b = np.array([0.1, -3.0], np.float32), np.array([0.7, 5.0], np.float32)
+    path = interpolate(a, b, 5)
+    assert np.array_equal(path[0], a) and np.array_equal(path[-1], b)
+    np.testing.assert_allclose(np.diff(path, axis=0), np.tile((b - a) / 4, (4, 1)), rtol=1e-6)
+
+
+def test_a_morph_is_the_decoded_interpolation():
+    ours = codec(AEConfig(**SMALL))
+    z = stimuli(2, 2)
+    np.testing.assert_array_equal(morph(ours, z[0], z[1], n_steps=7), ours.decode(interpolate(z[0], z[1], 7)))
+    assert morph(ours, z[0], z[1]).shape == (10, 2)
+
+
+def test_an_interpolation_needs_two_steps_and_two_codes_of_one_length():
+    with pytest.raises(ValueError, match=r"n_steps must be at least 2, got 1"):
+        interpolate(np.zeros(2), np.ones(2), 1)
+    with pytest.raises(ValueError, match=r"two codes of one length, got \(2,\) and \(3,\)"):
+        interpolate(np.zeros(2), np.ones(3), 2)

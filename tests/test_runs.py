@@ -1,0 +1,210 @@
+"""Runs: trained, kept, loaded, resumed; and killed at random moments."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gaia_explore import stimuli as sets
+from gaia_explore.latent import Judge
+from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+from gaia_explore.runs import FILE, Run, load, train
+from gaia_explore.stimuli import Stimuli
+
+SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 2}
+
+
+@pytest.fixture(scope="module")
+def halves() -> tuple[Stimuli, Stimuli]:
+    return sets.moons(n=128, seed=0).split(0.75, seed=0)
+
+
+def trained(stimuli: Stimuli, config: Any = None, **options: Any) -> Run:
+    config = config or GAIAConfig(**SMALL)
+    return train(config, stimuli, **({"steps": 12, "batch_size": 16, "progress": False, "device": "cpu"} | options))
+
+
+def test_a_run_has_its_history_codec_health_and_scaler(halves):
+    stimuli, held_out = halves
+    run = trained(stimuli, held_out=held_out, evaluate_every=4)
+    assert list(run.history.columns) == [
+        "L_x",
+        "L_i",
+        "L_D",
+        "L_G",
+        "w_D",
+        "pace_discriminator",
+        "pixel_error",
+        "structure_loss",
+        "pace_generator",
+        "held_out_error",
+    ]
+    assert run.history.index.name == "step" and list(run.history.index) == list(range(1, 13))
+    assert list(run.history["held_out_error"].dropna().index) == [4, 8, 12]
+    np.testing.assert_allclose(run.history["pace_generator"], 1 - run.history["pace_discriminator"], rtol=1e-6)
+    assert run.codec.encode(held_out.x).shape == (32, 2)
+    assert isinstance(run.codec, Judge)
+    assert str(run.health) == "healthy: 12 of 12 steps"
+    np.testing.assert_array_equal(run.scaler.inverse(held_out.x), held_out.unscale(held_out.x))
+    assert repr(run) == "Run(GAIA on moons, seed 0, healthy: 12 of 12 steps)"
+
+
+@pytest.mark.parametrize("config", [AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(**SMALL, averaging=0.9)])
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_loaded_run_is_the_saved_one(halves, config, resumable: bool, tmp_path: Path):
+    stimuli, held_out = halves
+    run = trained(stimuli, config, held_out=held_out, evaluate_every=4)
+    run.save(tmp_path / "run", resumable=resumable)
+    loaded = load(tmp_path / "run")
+    assert loaded.config == config and loaded.health == run.health and loaded.scaler.to_dict() == run.scaler.to_dict()
+    assert loaded.history.equals(run.history)
+    for codec, other in ((run.codec, loaded.codec), (run.best, loaded.best)):
+        z = codec.encode(held_out.x)
+        np.testing.assert_array_equal(z, other.encode(held_out.x))
+        np.testing.assert_array_equal(codec.decode(z), other.decode(z))
+
+
+def test_a_run_without_its_optimisers_is_smaller_and_cannot_be_resumed(halves, tmp_path: Path):
+    run = trained(halves[0])
+    run.save(tmp_path / "whole")
+    run.save(tmp_path / "light", resumable=False)
+    assert (tmp_path / "light" / FILE).stat().st_size < 0.7 * (tmp_path / "whole" / FILE).stat().st_size
+    with pytest.raises(ValueError, match=r"resume: the run was saved without its optimisers and cannot go on"):
+        trained(halves[0], resume=tmp_path / "light")
+
+
+def test_a_run_folder_can_be_read_by_people(halves, tmp_path: Path):
+    trained(halves[0], out=tmp_path / "run")
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert described["config"]["model"] == "GAIA"
+    assert described["about"]["title"] == "moons"
+    assert described["versions"].keys() >= {"python", "torch", "gaia-explore"}
+    assert (tmp_path / "run" / "history.csv").read_text().startswith("step,L_x,")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["history.csv", "run.json", FILE]
+
+
+def test_the_codec_uses_the_averaged_weights_where_the_config_has_them(halves):
+    run = trained(halves[0], GAIAConfig(**SMALL, averaging=0.9))
+    weights = run.codec.model.generator.encoder.layers[0].weight.flatten().numpy()
+    np.testing.assert_array_equal(weights, run.tensors["generator/average"][: len(weights)].numpy())
+    assert not np.array_equal(weights, run.tensors["generator/weights"][: len(weights)].numpy())
+
+
+def test_a_run_that_saw_no_held_out_stimuli_has_no_best(halves):
+    run = trained(halves[0])
+    with pytest.raises(ValueError, match=r"this run looked at no held-out stimuli: pass held_out= to train"):
+        _ = run.best
+
+
+def test_a_run_that_died_warns_in_words(halves):
+    with pytest.warns(UserWarning, match=r"AE died: pixel_error is (nan|inf) at step \d+: lower the learning rate"):
+        run = trained(halves[0], AEConfig(**SMALL, learning_rate=1e30), steps=100)
+    assert run.health.status == "died"
+
+
+def test_resume_begins_where_there_is_nothing_yet_and_returns_what_is_finished(halves, tmp_path: Path):
+    first = trained(halves[0], resume=tmp_path / "run")
+    again = trained(halves[0], resume=tmp_path / "run")
+    assert first.history.equals(again.history)
+
+
+def test_a_new_run_does_not_overwrite_an_old_one(halves, tmp_path: Path):
+    trained(halves[0], out=tmp_path)
+    with pytest.raises(FileExistsError, match=r"out must be a folder without a run, got .*: resume= would continue"):
+        trained(halves[0], out=tmp_path)
+
+
+def test_loading_nothing_names_the_path(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=f"no run at {tmp_path / FILE}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"patience": 2}, "patience must be 0 without held_out, got 2"),
+        (
+            {"out": "a", "resume": "b"},
+            "out and resume must not both be given, got a and b: resume writes to its folder",
+        ),
+    ],
+)
+def test_arguments_out_of_range_are_named(halves, options: dict[str, Any], message: str):
+    with pytest.raises(ValueError) as error:
+        trained(halves[0], **options)
+    assert str(error.value) == message
+
+
+def test_held_out_stimuli_must_have_the_shape_of_the_others(halves):
+    other = Stimuli.from_array(np.random.default_rng(0).random((8, 3)))
+    with pytest.raises(ValueError, match=r"held_out must have the stimuli's shape \(2,\), got \(3,\)"):
+        trained(halves[0], held_out=other)
+
+
+def test_stimuli_that_changed_are_not_trained_on_under_the_old_runs_name(halves, tmp_path: Path):
+    trained(halves[0], out=tmp_path)
+    with pytest.raises(ValueError, match=r"resume: about must be the run's own"):
+        trained(replace(halves[0], title="other moons"), resume=tmp_path)
+
+
+# --- kill −9
+
+KILLED = """
+import sys
+from gaia_explore import stimuli
+from gaia_explore.models import GAIAConfig
+from gaia_explore.runs import train
+
+train_set, held_out = stimuli.moons(n=256, seed=0).split(0.75, seed=0)
+print("ready", flush=True)
+train(
+    GAIAConfig(hidden_units=16, hidden_layers=2, averaging=0.9), train_set, steps=1500, batch_size=16, seed=5,
+    held_out=held_out, evaluate_every=20, checkpoint_every=10, resume=sys.argv[1], progress=False, device="cpu",
+)
+"""
+
+
+@pytest.mark.slow
+def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_path: Path):
+    def start(folder: Path) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-W", "error", "-c", KILLED, str(folder)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    began = time.monotonic()
+    assert start(tmp_path / "undisturbed").wait() == 0
+    whole = time.monotonic() - began
+    moments = random.Random(0)
+    kills = 0
+    while kills < 20:
+        process = start(tmp_path / "killed")
+        try:
+            # So short that twenty kills fall all over the training, and inside its writes too.
+            process.wait(timeout=moments.uniform(0, whole / 12))
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            kills += 1
+        if (tmp_path / "killed" / FILE).exists():
+            load(tmp_path / "killed")
+    assert start(tmp_path / "killed").wait() == 0
+    assert kills == 20
+    assert (tmp_path / "killed" / FILE).read_bytes() == (tmp_path / "undisturbed" / FILE).read_bytes()
+    assert load(tmp_path / "killed").health.status == "healthy"
+    assert not list((tmp_path / "killed").glob("*.partial"))
