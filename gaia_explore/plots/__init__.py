@@ -1,0 +1,26 @@
+"""Arrays in, Plotly figures out: warps, codes, histories and comparisons, all in one look.
+
+Figures are vector graphics throughout: a page has few WebGL contexts, and a grid of panels would use them up.
+"""
+
+from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
+from gaia_explore.plots.histories import history
+from gaia_explore.plots.pages import write_html
+from gaia_explore.plots.scatters import codes_and_decodings, codes_grid, stimuli
+from gaia_explore.plots.template import MODEL_COLOURS, TEMPLATE
+from gaia_explore.plots.warps import warp, warp_grid
+
+__all__ = [
+    "MODEL_COLOURS",
+    "TEMPLATE",
+    "codes_and_decodings",
+    "codes_grid",
+    "frontier",
+    "history",
+    "stimuli",
+    "support_over_t",
+    "table_one",
+    "warp",
+    "warp_grid",
+    "write_html",
+]
