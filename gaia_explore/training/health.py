@@ -36,17 +36,25 @@ class Health:
         return asdict(self)
 
 
-def cause_of_death(names: list[str], history: Float[np.ndarray, "s t"], last_step: int) -> str | None:
-    """Why a run is dead, from its latest terms (a row a step, up to ``last_step``), or None while it lives.
+def loss_of_numbers(names: list[str], history: Float[np.ndarray, "s t"], last_step: int) -> str | None:
+    """Which of the latest terms (a row a step, up to ``last_step``) first ceased to be finite, or None.
 
-    A term that is not finite is final. A pace pinned at 0 or 1 freezes one of GAIA's players; what remains is at best
-    a plain autoencoder.
+    There is no way back: the weights are lost.
     """
     lost = np.argwhere(~np.isfinite(history))
-    if len(lost):
-        row, term = lost[0]
-        step = last_step - len(history) + row + 1
-        return f"{names[term]} is {history[row, term]} at step {step}: lower the learning rate"
+    if not len(lost):
+        return None
+    row, term = lost[0]
+    step = last_step - len(history) + row + 1
+    return f"{names[term]} is {history[row, term]} at step {step}: lower the learning rate"
+
+
+def pinned_pace(names: list[str], history: Float[np.ndarray, "s t"]) -> str | None:
+    """Which player ended frozen, its pace pinned at 0 or the other's at 1, or None.
+
+    What remains is at best a plain autoencoder. It is judged at the end alone: early in a training a pace can be
+    pinned for hundreds of steps, and come back.
+    """
     if "pace_discriminator" not in names or len(history) < PINNED_STEPS:
         return None
     pace = history[-PINNED_STEPS:, names.index("pace_discriminator")].mean()

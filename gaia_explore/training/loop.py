@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
-from gaia_explore.training.health import Health, cause_of_death
+from gaia_explore.training.health import Health, loss_of_numbers, pinned_pace
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
 
@@ -182,9 +182,11 @@ class _Training:
 
     def health(self, steps: int, patience: int, wish: str | None) -> Health:
         """How the run is between two blocks."""
-        # The last blocks are enough: whatever was lost earlier ended the run then.
+        # The last blocks are enough: what was lost earlier ended the run then.
         tail = np.concatenate(self.history[-20:]) if self.history else np.empty((0, 0), np.float32)
-        death = cause_of_death(self.terms, tail, last_step=self.step)
+        death = loss_of_numbers(self.terms, tail, self.step)
+        if death is None and self.step >= steps:
+            death = pinned_pace(self.terms, tail)
         if death is not None:
             return Health("died", death)
         early = self.early(patience)

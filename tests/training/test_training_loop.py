@@ -195,6 +195,7 @@ def test_a_pinned_pace_is_death(monkeypatch: pytest.MonkeyPatch):
     _, description = fit(config, 0.8 + 0.2 * X, steps=200, batch_size=8, seed=1, progress=False)
     assert description["health"]["status"] == "died"
     assert description["health"]["reason"].startswith("the discriminator lost: its pace is pinned at 1.000")
+    assert description["step"] == 200
 
 
 # --- devices and threads

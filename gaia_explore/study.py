@@ -1,0 +1,163 @@
+"""The planar study (Sainburg et al. 2018, §3.1): sets × models × seeds, one run folder each, one table of scores."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import joblib
+import pandas as pd
+from tqdm.auto import tqdm
+
+from gaia_explore import scores, stimuli
+from gaia_explore.latent import Codec
+from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.runs import Run, load, train
+from gaia_explore.training import write_atomically
+
+STEPS = 6000
+QUICK_STEPS = 30
+
+MODELS: dict[tuple[str, str], Config] = {
+    ("AE", "default"): AEConfig(),
+    ("VAE", "default"): VAEConfig(),
+    ("GAIA α=0", "default"): GAIAConfig(alpha=0.0),
+    ("GAIA α=1", "default"): GAIAConfig(),
+}
+"""The rows of Table 1, by model and setting."""
+
+PUBLISHED: dict[tuple[str, str], Config] = {
+    ("GAIA α=0", "published"): GAIAConfig.published(alpha=0.0),
+    ("GAIA α=1", "published"): GAIAConfig.published(),
+}
+"""GAIA by the published rule."""
+
+FRONTIER: dict[tuple[str, str], Config] = {
+    **{("VAE", f"β = 1/{n}"): VAEConfig(beta=1 / n) for n in (2048, 512, 32, 8)},
+    **{("GAIA α=1", f"c = {c:g}"): GAIAConfig(adversarial_weight=c) for c in (0.05, 0.1, 0.5, 1.0)},
+}
+"""What trades share on support against pixel error: the VAE's β, and GAIA's adversarial weight c."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One training of the study: which model in which setting, on which set, from which seed, for how long."""
+
+    model: str
+    setting: str
+    config: Config
+    stimuli: str
+    seed: int
+    steps: int
+    n: int
+
+    @property
+    def folder(self) -> str:
+        """Name of its run folder."""
+        words = f"{self.stimuli}-{self.model}-{self.setting}-seed{self.seed}"
+        return (
+            words.replace(" = ", "=").replace("/", "over").replace(" ", "-").replace("α", "alpha").replace("β", "beta")
+        )
+
+
+def plan(
+    settings: dict[tuple[str, str], Config], seeds: Sequence[int], sets: Sequence[str] = (), *, quick: bool = False
+) -> list[Cell]:
+    """The cells of a study, seed by seed, so that a study that is cut short is complete for its first seeds.
+
+    Parameters
+    ----------
+    settings
+        Configs by model and setting, e.g. ``MODELS | FRONTIER``.
+    seeds
+        Each draws a new sample of every set, and new initial weights.
+    sets
+        Names of planar sets; none means the five of the paper.
+    quick
+        Small samples and a few steps: to see that everything works.
+    """
+    steps, n = (QUICK_STEPS, 256) if quick else (STEPS, 4096)
+    return [
+        Cell(model=model, setting=setting, config=config, stimuli=name, seed=seed, steps=steps, n=n)
+        for seed in seeds
+        for (model, setting), config in settings.items()
+        for name in sets or stimuli.PLANAR_SETS
+    ]
+
+
+def execute(cells: Sequence[Cell], out: str | Path, *, jobs: int = 1, progress: bool = True) -> pd.DataFrame:
+    """Train and score every cell that ``out`` does not hold yet, ``jobs`` at a time, and return all their scores.
+
+    A cell that was cut short goes on from its last checkpoint. Returns what :func:`collect` does, for these cells.
+    """
+    out = Path(out)
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        joblib.delayed(_train_and_score)(cell, out / cell.folder) for cell in cells
+    )
+    rows = list(tqdm(work, total=len(cells), desc="planar study", unit="run", disable=not progress))
+    return _tidy(rows)
+
+
+def collect(out: str | Path) -> pd.DataFrame:
+    """The scores of every finished run below a folder, with model, setting, stimuli, seed, n, steps and health."""
+    found = sorted(Path(out).glob("*/scores.json"))
+    if not found:
+        raise FileNotFoundError(f"out must hold runs of the study (*/scores.json), got {out}")
+    return _tidy([json.loads(path.read_text()) for path in found])
+
+
+def panels(
+    out: str | Path, *, setting: str = "default", seed: int = 0
+) -> dict[tuple[str, str], tuple[Codec, stimuli.Stimuli]]:
+    """The codec and the held-out stimuli of each finished run of one setting and seed, by set and model.
+
+    Sets and models are in the order of the study; what ``plots.warp_grid`` and ``plots.codes_grid`` draw.
+    """
+    found = {}
+    for path in sorted(Path(out).glob("*/scores.json")):
+        row = json.loads(path.read_text())
+        if (row["setting"], row["seed"]) == (setting, seed):
+            _, held_out = split(row["stimuli"], row["n"], seed)
+            found[row["stimuli"], row["model"]] = (load(path.parent).codec, held_out)
+    models = [model for model, _ in MODELS]
+    return dict(sorted(found.items(), key=lambda p: (stimuli.PLANAR_SETS.index(p[0][0]), models.index(p[0][1]))))
+
+
+def split(name: str, n: int, seed: int) -> tuple[stimuli.Stimuli, stimuli.Stimuli]:
+    """The sample of a set that the study trains on, and the quarter that it holds out."""
+    return stimuli.planar(name, n=n, seed=seed).split(0.75, seed=seed)
+
+
+def record(
+    run: Run, shown: stimuli.Stimuli, held_out: stimuli.Stimuli, folder: str | Path, *, model: str, setting: str
+) -> dict[str, Any]:
+    """Score a run and write the scores to its folder, as ``scores.json``: where :func:`collect` finds them."""
+    seed = run.description["seed"]
+    row = {"model": model, "setting": setting, "stimuli": shown.title, "seed": seed}
+    row |= {"n": len(shown) + len(held_out), "steps": run.description["step"], "health": str(run.health)}
+    row |= {name: float(score) for name, score in scores.planar(run.codec, shown, held_out, seed=seed).items()}
+    write_atomically(Path(folder) / "scores.json", json.dumps(row, indent=2, ensure_ascii=False).encode())
+    return row
+
+
+def _train_and_score(cell: Cell, folder: Path) -> dict[str, Any]:
+    path = folder / "scores.json"
+    if path.is_file():
+        return json.loads(path.read_text())
+    shown, held_out = split(cell.stimuli, cell.n, cell.seed)
+    run = train(cell.config, shown, steps=cell.steps, seed=cell.seed, device="cpu", resume=folder, progress=False)
+    row = record(run, shown, held_out, folder, model=cell.model, setting=cell.setting)
+    # Last: what is finished needs no optimisers, but a run that was cut short before its scores were written does.
+    run.save(folder, resumable=False)
+    return row
+
+
+def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    settings = list(MODELS | PUBLISHED | FRONTIER)
+    order = pd.DataFrame(settings, columns=["model", "setting"]).reset_index(names="order")
+    sets = {name: i for i, name in enumerate(stimuli.PLANAR_SETS)}
+    table = table.merge(order, how="left").assign(set_order=table["stimuli"].map(sets))
+    return table.sort_values(["order", "set_order", "seed"]).drop(columns=["order", "set_order"]).reset_index(drop=True)

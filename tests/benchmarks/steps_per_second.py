@@ -1,0 +1,187 @@
+"""Training steps per second: ours against the plain loop and pythae's, interleaved in one process.
+
+Prints the median of each contender's block times as steps a second, and the medians of the paired ratios. Same
+networks (6 × 256 both ways), minibatches of 128 planar stimuli, one or more CPU threads.
+"""
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.training.player import Player
+
+Step = Callable[[], object]
+X = torch.rand(4096, 2, generator=torch.Generator().manual_seed(0))
+B = 128
+
+
+def ours(config: Config) -> Step:
+    """The loop of the package, without its history, checkpoints and progress bar."""
+    model = config.build(2, torch.Generator().manual_seed(0))
+    rates = config.learning_rates()
+    players = {name: Player(module, rates[name]) for name, module in model.players().items()}
+    rng = torch.Generator().manual_seed(0)
+
+    def step():
+        played = model.play(X[torch.randint(len(X), (B,), generator=rng)], rng)
+        torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
+        for name, player in players.items():
+            player.step(played.objectives[name].pace.detach(), 1.0)
+
+    return step
+
+
+def network(n_in: int, n_out: int) -> nn.Sequential:
+    widths = (n_in, 256, 256, 256, n_out)
+    layers: list[nn.Module] = []
+    for i in range(4):
+        layers += [nn.Linear(widths[i], widths[i + 1]), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers[:-1])
+
+
+def plain_gaia() -> Step:
+    """GAIA as published, written plainly: five networks' passes, a gradient a player, PyTorch's default Adam."""
+    encoder, decoder, judge_encoder, judge_decoder = (network(2, 2) for _ in range(4))
+    generator = [*encoder.parameters(), *decoder.parameters()]
+    discriminator = [*judge_encoder.parameters(), *judge_decoder.parameters()]
+    adams = {"G": torch.optim.Adam(generator, lr=1e-3), "D": torch.optim.Adam(discriminator, lr=1e-3)}
+
+    def judge(x: Tensor) -> Tensor:
+        return judge_decoder(judge_encoder(x))
+
+    def log_distances(z: Tensor) -> Tensor:
+        squares = (z[:, None] - z[None]).square().mean(-1)
+        return torch.log1p(squares / squares.mean())
+
+    def step():
+        x = X[torch.randint(len(X), (B,))]
+        z = encoder(x)
+        half = B // 2
+        z_a, z_b = torch.cat([z[:half], z[:half].flip(0)]), torch.cat([z[half:], z[half:]])
+        beta = 0.5 + 0.25 * torch.randn(B, 1)
+        x_hat, x_i = decoder(z), decoder(beta * z_a + (1 - beta) * z_b)
+        real = functional.l1_loss(judge(x), x)
+        reconstruction = functional.l1_loss(judge(x_hat), x)
+        interpolation = functional.l1_loss(judge(x_i), x_i)
+        fake = (reconstruction + interpolation) / 2
+        w_d = torch.sigmoid(20 * (0.5 * interpolation - real)).clamp(0, 0.9)
+        w_g = torch.sigmoid(20 * (interpolation - reconstruction))
+        loss_d = real - w_d * fake
+        structure = (log_distances(x) - log_distances(z)).square().mean()
+        loss_g = w_g * interpolation + (1 - w_g) * reconstruction + structure
+        pace = torch.sigmoid(20 * (real - fake)).item()
+        gradients = {
+            "D": torch.autograd.grad(loss_d, discriminator, retain_graph=True),
+            "G": torch.autograd.grad(loss_g, generator),
+        }
+        for name, parameters, rate in (("D", discriminator, pace), ("G", generator, 1 - pace)):
+            for parameter, gradient in zip(parameters, gradients[name], strict=True):
+                parameter.grad = gradient
+            adams[name].param_groups[0]["lr"] = 1e-3 * rate
+            adams[name].step()
+
+    return step
+
+
+def pythaes_ae() -> Step:
+    """pythae's AE with our networks' shapes, as its BaseTrainer steps it (forward, zero, backward, Adam)."""
+    models = importlib.import_module("pythae.models")
+    networks = importlib.import_module("pythae.models.nn")
+    outputs = importlib.import_module("pythae.models.base.base_utils")
+
+    class Encoder(networks.BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = network(2, 2)
+
+        def forward(self, x: Tensor) -> object:
+            return outputs.ModelOutput(embedding=self.layers(x.reshape(len(x), -1)))
+
+    class Decoder(networks.BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = network(2, 2)
+
+        def forward(self, z: Tensor) -> object:
+            return outputs.ModelOutput(reconstruction=self.layers(z))
+
+    config = models.AEConfig(input_dim=(2,), latent_dim=2)
+    model = models.AE(model_config=config, encoder=Encoder(), decoder=Decoder())
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3)
+    dataset = importlib.import_module("pythae.data.datasets").BaseDataset(X, torch.ones(len(X)))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=B, shuffle=True)
+
+    def batches():
+        while True:
+            yield from loader
+
+    batch = batches()
+
+    def step():
+        loss = model(next(batch), epoch=1, dataset_size=len(X)).loss
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        loss.item()
+
+    return step
+
+
+def measure(contenders: dict[str, Step], blocks: int, steps: int) -> dict[str, np.ndarray]:
+    """Seconds a step of every contender in every block, contender after contender within a block."""
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for block in range(blocks + 1):
+        for name, step in contenders.items():
+            began = time.perf_counter()
+            for _ in range(steps):
+                step()
+            if block:  # the first warms up
+                times[name].append((time.perf_counter() - began) / steps)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--blocks", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    contenders = {
+        "AE": ours(AEConfig()),
+        "VAE": ours(VAEConfig()),
+        "GAIA (default)": ours(GAIAConfig()),
+        "GAIA (published)": ours(GAIAConfig.published()),
+        "plain GAIA (published)": plain_gaia(),
+    }
+    try:
+        contenders["pythae's AE"] = pythaes_ae()
+    except ModuleNotFoundError:
+        print("pythae is not installed: `make benchmark` installs it")
+    times = measure(contenders, arguments.blocks, arguments.steps)
+    for name, values in times.items():
+        print(f"{name:24} {1 / np.median(values):8.1f} steps/s")
+    pairs = [("GAIA (published)", "plain GAIA (published)"), ("GAIA (default)", "plain GAIA (published)")]
+    for fast, slow in [*pairs, ("AE", "pythae's AE")]:
+        if slow in times:
+            ratio = times[slow] / times[fast]
+            low, middle, high = np.quantile(ratio, [0.25, 0.5, 0.75])
+            print(f"{fast} against {slow}: {middle:.2f} × (quartiles {low:.2f}–{high:.2f})")
+    a, b = torch.randn(384, 256), torch.randn(256, 256)
+    product = measure({"product": lambda: a @ b}, 10, 50)["product"].min()
+    # A hidden layer of a half-network, forward: 128 × 256 × 256 multiplications; two of them a half-network.
+    unit = product / 3 * 2
+    floor = 27 * unit
+    print(f"floor of published GAIA (27 half-network passes of matrix products): {1 / floor:.1f} steps/s", end=", ")
+    print(f"reached {floor / np.median(times['GAIA (published)']):.0%}")
+
+
+if __name__ == "__main__":
+    main()

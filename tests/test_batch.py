@@ -1,0 +1,127 @@
+"""Notebooks executed with parameters: each of ours, and small ones that show the rules."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from gaia_explore import batch
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def notebook(path: Path, *sources: str) -> Path:
+    cells = [new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+def test_each_notebook_runs_quickly_and_offline(name: str, tmp_path: Path):
+    parameters: dict[str, Any] = {"quick": True, "out_dir": str(tmp_path / "out")}
+    page = batch.execute(NOTEBOOKS / f"{name}.ipynb", tmp_path / "executed", parameters).read_text()
+    assert "Traceback" not in page
+    assert page.count("Plotly.newPlot") >= 1
+    assert 'src="http' not in page and "widget-view" not in page
+    executed = tmp_path / "executed" / f"{name}.ipynb"
+    assert executed.stat().st_size < 1_000_000
+    assert list((tmp_path / "out").glob("*.html"))
+
+
+@pytest.mark.slow
+def test_two_trainings_by_notebook_make_one_study(tmp_path: Path):
+    for model in ("AE", "VAE"):
+        folder = tmp_path / model
+        parameters = {"model": model, "stimuli": "circles", "quick": True, "out_dir": str(folder)}
+        batch.execute(NOTEBOOKS / "2-train.ipynb", folder, parameters)
+    parameters = {"runs_dir": str(tmp_path), "out_dir": str(tmp_path / "figures"), "quick": True}
+    batch.execute(NOTEBOOKS / "3-planar-study.ipynb", tmp_path, parameters)
+    table = (tmp_path / "figures" / "table1_summary.csv").read_text()
+    assert re.search(r"^AE,on_support,", table, re.MULTILINE) and re.search(r"^VAE,r,", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+def test_a_parameter_that_a_notebook_does_not_declare_is_an_error_before_anything_runs(name: str, tmp_path: Path):
+    message = rf"parameters must be declared by {name}.ipynb \(.*quick\), got \['stepz'\]"
+    with pytest.raises(ValueError, match=message):
+        batch.execute(NOTEBOOKS / f"{name}.ipynb", tmp_path / "out", {"stepz": 3, "quick": True})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+def test_papermill_reads_a_type_and_a_comment_for_every_parameter(name: str):
+    declared = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
+    assert "quick" in declared and "out_dir" in declared
+    for parameter in declared.values():
+        assert parameter["inferred_type_name"] in ("bool", "float", "int", "str"), parameter
+        assert parameter["help"], parameter
+
+
+@pytest.mark.slow
+def test_an_executed_notebook_has_its_values_and_lies_beside_its_page(tmp_path: Path):
+    path = notebook(
+        tmp_path / "square.ipynb",
+        "a: int = 2  # to be squared",
+        "from pathlib import Path",
+        "a * a, Path().resolve().name",
+    )
+    page = batch.execute(path, tmp_path / "out", {"a": 7})
+    assert page == tmp_path / "out" / "square.html"
+    assert f"(49, &#39;{tmp_path.name}&#39;)" in page.read_text()
+    assert (tmp_path / "out" / "square.ipynb").is_file()
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_raises_and_the_copy_shows_how_far_it_came(tmp_path: Path):
+    path = notebook(tmp_path / "fails.ipynb", "a: int = 2  # any", "a / 0", "'never'")
+    with pytest.raises(papermill.PapermillExecutionError, match="ZeroDivisionError"):
+        batch.execute(path, tmp_path / "out")
+    assert "ZeroDivisionError" in (tmp_path / "out" / "fails.ipynb").read_text()
+
+
+def test_a_notebook_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=f"notebook must be a file, got {tmp_path / 'none.ipynb'}"):
+        batch.execute(tmp_path / "none.ipynb", tmp_path)
+
+
+def test_a_page_has_its_figures_alive_with_one_script_and_no_widgets():
+    figure = {batch.FIGURE: {"data": [{"type": "scatter", "y": [1, 2]}], "layout": {}}}
+    widget = {batch.WIDGET: {"model_id": "x"}, "text/plain": "a slider that is gone"}
+    cells = [
+        new_code_cell("figure", outputs=[new_output("display_data", figure)]),
+        new_code_cell("figure", outputs=[new_output("display_data", figure), new_output("display_data", widget)]),
+        new_code_cell("print()", outputs=[new_output("stream", text="told"), new_output("display_data", {})]),
+    ]
+    page = batch.to_html(new_notebook(cells=cells))
+    assert page.count("Plotly.newPlot(") == 2
+    assert page.count("plotly.js v") == 1
+    assert "a slider that is gone" not in page and "told" in page
+
+
+@pytest.mark.parametrize("before", [None, "svg"])
+def test_the_renderer_is_the_callers_again_afterwards(
+    before: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    import os
+
+    if before is None:
+        monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
+    else:
+        monkeypatch.setenv("PLOTLY_RENDERER", before)
+    seen: list[str | None] = []
+
+    def pretended(source: str, target: str, **_: Any):
+        seen.append(os.environ.get("PLOTLY_RENDERER"))
+        nbformat.write(nbformat.read(source, as_version=4), target)
+
+    monkeypatch.setattr(papermill, "execute_notebook", pretended)
+    batch.execute(notebook(tmp_path / "n.ipynb", "a: int = 2  # any"), tmp_path / "out")
+    assert seen == ["plotly_mimetype"]
+    assert os.environ.get("PLOTLY_RENDERER") == before

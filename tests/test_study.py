@@ -1,0 +1,108 @@
+"""The planar study: its plan, its runs, its table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gaia_explore import scores, stimuli, study
+from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.runs import FILE, load
+
+SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 1}
+SETTINGS: dict[tuple[str, str], Config] = {
+    ("AE", "default"): AEConfig(**SMALL),
+    ("GAIA α=1", "default"): GAIAConfig(**SMALL),
+}
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("study")
+    study.execute(study.plan(SETTINGS, [0, 1], ["circles", "moons"], quick=True), out, progress=False)
+    return out
+
+
+def test_the_plan_goes_seed_by_seed_over_the_five_sets():
+    cells = study.plan(study.MODELS, [3, 4])
+    assert len(cells) == 2 * len(study.MODELS) * 5
+    assert [cell.seed for cell in cells] == [3] * 20 + [4] * 20
+    assert {cell.stimuli for cell in cells} == set(stimuli.PLANAR_SETS)
+    assert {(cell.steps, cell.n) for cell in cells} == {(6000, 4096)}
+
+
+def test_every_cell_has_a_folder_of_its_own_that_any_file_system_takes():
+    cells = study.plan(study.MODELS | study.PUBLISHED | study.FRONTIER, [0, 1])
+    folders = [cell.folder for cell in cells]
+    assert len(set(folders)) == len(cells)
+    assert all(folder.isascii() and not set(folder) & set(' /\\:*?"<>|') for folder in folders)
+
+
+def test_table_one_has_its_four_models_and_the_frontier_both_kinds_of_trade():
+    assert [model for model, _ in study.MODELS] == list(scores.PAPER_TABLE_ONE.index)
+    assert study.PUBLISHED["GAIA α=1", "published"] == GAIAConfig.published()
+    betas = [config.beta for config in study.FRONTIER.values() if isinstance(config, VAEConfig)]
+    weights = [config.adversarial_weight for config in study.FRONTIER.values() if isinstance(config, GAIAConfig)]
+    assert min(betas) < VAEConfig().beta < max(betas)
+    assert min(weights) < GAIAConfig().adversarial_weight < max(weights)
+
+
+def test_every_run_is_scored_and_kept_without_its_optimisers(executed: Path):
+    table = study.collect(executed)
+    assert list(table["model"]) == ["AE"] * 4 + ["GAIA α=1"] * 4
+    assert list(table["stimuli"]) == ["circles", "circles", "moons", "moons"] * 2
+    assert list(table["seed"]) == [0, 1] * 4
+    assert np.isfinite(table[["r", "ll_interpolations", "on_support", "pixel_error"]].to_numpy()).all()
+    run = load(executed / "moons-AE-default-seed0")
+    assert "autoencoder/exp_avg" not in run.tensors
+    train, held_out = study.split("moons", 256, 0)
+    expected = scores.planar(run.codec, train, held_out, seed=0)
+    got = table.query("model == 'AE' and stimuli == 'moons' and seed == 0").iloc[0]
+    np.testing.assert_allclose(got[list(expected.index)].to_numpy(float), expected.to_numpy(float))
+
+
+def test_what_is_finished_is_not_trained_again_and_what_is_missing_is(executed: Path):
+    cells = study.plan(SETTINGS, [0], ["moons"], quick=True)
+    kept, lost = (executed / cell.folder for cell in cells)
+    before = study.collect(executed)
+    stamp = (kept / FILE).stat().st_mtime_ns
+    for path in lost.iterdir():
+        path.unlink()
+    study.execute(cells, executed, progress=False)
+    assert (kept / FILE).stat().st_mtime_ns == stamp
+    assert study.collect(executed).equals(before)
+
+
+def test_a_run_cut_short_between_its_training_and_its_scores_is_scored(executed: Path):
+    (cell,) = study.plan({("AE", "default"): AEConfig(**SMALL)}, [7], ["blobs"], quick=True)
+    study.execute([cell], executed, progress=False)
+    expected = json.loads((executed / cell.folder / "scores.json").read_text())
+    for path in (executed / cell.folder).iterdir():
+        path.unlink()
+    from gaia_explore.runs import train
+
+    shown, _ = study.split("blobs", cell.n, 7)
+    train(cell.config, shown, steps=cell.steps, seed=7, device="cpu", resume=executed / cell.folder, progress=False)
+    study.execute([cell], executed, progress=False)
+    assert json.loads((executed / cell.folder / "scores.json").read_text()) == expected
+
+
+def test_panels_hold_the_codecs_of_one_seed_in_the_order_of_the_study(executed: Path):
+    panels = study.panels(executed, seed=1)
+    assert list(panels) == [
+        ("circles", "AE"),
+        ("circles", "GAIA α=1"),
+        ("moons", "AE"),
+        ("moons", "GAIA α=1"),
+    ]
+    codec, held_out = panels["moons", "AE"]
+    expected = load(executed / "moons-AE-default-seed1").codec
+    np.testing.assert_array_equal(codec.encode(held_out.x), expected.encode(held_out.x))
+    assert len(held_out) == 64 and held_out.title == "moons"
+
+
+def test_a_folder_without_runs_is_named(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=f"out must hold runs of the study .*, got {tmp_path}"):
+        study.collect(tmp_path)
