@@ -121,6 +121,9 @@ def mix_minibatch(z: Float[Tensor, "*g b d"], weights: Float[Tensor, "*g b b"]) 
 
 # --- the two players' losses ---------------------------------------------------------------------------------------
 
+Rule = tuple[Float[Tensor, "*g"], Float[Tensor, "*g"], dict[str, Float[Tensor, "*g"]]]
+"""L_D, L_G and the terms of the balance, by name."""
+
 
 def published_rule(
     real: Float[Tensor, "*g"],
@@ -129,7 +132,7 @@ def published_rule(
     *,
     slope: float,
     attached: bool,
-) -> tuple[Float[Tensor, "*g"], Float[Tensor, "*g"], dict[str, Float[Tensor, "*g"]]]:
+) -> Rule:
     """The adversarial losses of discriminator and generator, L_D = L_x − w_D L_f and L_G = w_G L_i + (1 − w_G) L_g.
 
     Parameters
@@ -164,7 +167,7 @@ def interpolations_rule(
     *,
     slope: float,
     attached: bool,
-) -> tuple[Float[Tensor, "*g"], Float[Tensor, "*g"], dict[str, Float[Tensor, "*g"]]]:
+) -> Rule:
     """Only interpolations are fakes: L_D = L_x − w_D L_i, L_G = L_i; reconstructions are left to a pixel loss.
 
     Source: 2019 variant. The discriminator's weight and pace are those of :func:`published_rule` with L_f = L_i.
@@ -182,7 +185,7 @@ def capped_rule(
     interpolation: Float[Tensor, "*g"],
     *,
     slope: float,
-) -> tuple[Float[Tensor, "*g"], Float[Tensor, "*g"], dict[str, Float[Tensor, "*g"]]]:
+) -> Rule:
     """The fake term is capped by the real term instead of weighed: L_D = L_x + L_g − clip(L_i, 0, L_x).
 
     The generator's is L_G = clip(L_i, 0, L_x), beside a pixel loss. The cap is a bound, not a target: no gradient

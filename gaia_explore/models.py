@@ -263,6 +263,9 @@ class GAIAConfig(Config):
         Steepness of the balances. The differences of losses are absolute: 20 suits stimuli in [0, 1].
     clip
         Both players' adversarial losses are clipped to [−clip, clip] (1 in the published convolutional code).
+    margin
+        A fake that the discriminator fails to reproduce by more than this counts no further in its loss (Zhao et al.
+        2017, EBGAN), so that it cannot win by exploding where there are no data. Infinite as published.
     pixel_weight
         Weight of |x − G(x)| in the generator's loss. 0 as published, where the discriminator alone compares.
     adversarial_weight
@@ -286,6 +289,7 @@ class GAIAConfig(Config):
     balance: Literal["attached", "detached"] = "attached"
     slope: float = 20.0
     clip: float = math.inf
+    margin: float = math.inf
     pixel_weight: float = 1.0
     adversarial_weight: float = 0.25
     mixing: Literal["gaussian", "uniform", "minibatch"] = "gaussian"
@@ -302,7 +306,7 @@ class GAIAConfig(Config):
         _check_choice("mixing", self.mixing, ("gaussian", "uniform", "minibatch"))
         for weight in ("alpha", "pixel_weight", "adversarial_weight", "discriminator_noise"):
             _check_range(weight, getattr(self, weight), 0, math.inf)
-        for positive in ("slope", "clip"):
+        for positive in ("slope", "clip", "margin"):
             _check_range(positive, getattr(self, positive), 0, math.inf, open_low=True)
         if self.discriminator_latent != "same":
             _check_whole("discriminator_latent", self.discriminator_latent, minimum=1)
@@ -369,11 +373,11 @@ class GAIA(Model):
             noisy = judged + config.discriminator_noise * noise
         # The target of a reconstruction is the data, not the reconstruction; an interpolation is its own target.
         target = judged if config.rule == "interpolations" else torch.cat([x, x, judged[..., 2 * b :, :]], -2)
-        error = losses.stimulus_error(target, self.discriminator(noisy)).unflatten(-1, (-1, b)).mean(-1)
+        error = losses.stimulus_error(target, self.discriminator(noisy)).unflatten(-1, (-1, b))
 
         weights, wanted, terms = self._weights(error.detach())
-        ratio.copy_((wanted / weights)[..., 1:].repeat_interleave(b, -1))
-        adversarial = (weights * error).sum(-1)
+        ratio.copy_((wanted / weights)[..., 1:, :].flatten(-2))
+        adversarial = (weights * error).sum((-2, -1))
         pixel_error = losses.pixel_error(x, x_hat)
         direct = config.pixel_weight * pixel_error
         terms["pixel_error"] = pixel_error.detach()
@@ -392,35 +396,40 @@ class GAIA(Model):
         )
 
     def _weights(
-        self, error: Float[Tensor, "*g k"]
-    ) -> tuple[Float[Tensor, "*g k"], Float[Tensor, "*g k"], dict[str, Float[Tensor, "*g"]]]:
-        """What each error counts in the discriminator's and in the generator's loss (∂L_D/∂L_k, ∂L_G/∂L_k), and terms.
+        self, error: Float[Tensor, "*g k b"]
+    ) -> tuple[Float[Tensor, "*g k b"], Float[Tensor, "*g k b"], dict[str, Float[Tensor, "*g"]]]:
+        """What each stimulus's error counts in L_D and in L_G (their derivatives by it), and the terms to record.
 
-        Rules are written as the losses they are; their derivatives by a handful of scalars are left to autograd.
+        Rules are written as the losses they are; their derivatives by a few hundred numbers are left to autograd.
         """
         config = self.settings
-        attached = config.balance == "attached"
         with torch.enable_grad():
             error = error.requires_grad_()
-            parts = error.unbind(-1)
-            if config.rule == "interpolations":
-                rule = losses.interpolations_rule(*parts, slope=config.slope, attached=attached)
-            elif config.rule == "capped":
-                rule = losses.capped_rule(*parts, slope=config.slope)
-            else:
-                rule = losses.published_rule(*parts, slope=config.slope, attached=attached)
-            loss_d, loss_g, terms = rule
+            parts = error.mean(-1).unbind(-1)
+            loss_d, loss_g, terms = self._rule(parts)
+            if config.margin < math.inf:
+                fakes = error[..., 1:, :].clamp(max=config.margin).mean(-1).unbind(-1)
+                loss_d, *_ = self._rule((parts[0], *fakes))
             loss_d = loss_d.clamp(-config.clip, config.clip)
             loss_g = config.adversarial_weight * loss_g.clamp(-config.clip, config.clip)
             (weights,) = torch.autograd.grad(loss_d.sum(), error, retain_graph=True)
             (wanted,) = torch.autograd.grad(loss_g.sum(), error)
         # A weight of zero cannot carry the generator's gradient back. A millionth of an error is nothing to the
         # discriminator, and a ratio of a million costs no digit in floating point.
-        smallest = weights.new_tensor(1e-6)
+        smallest = weights.new_tensor(1e-6 / error.shape[-1])
         weights = torch.where(weights.abs() < smallest, -smallest, weights)
         names = ("L_x", "L_i") if config.rule == "interpolations" else ("L_x", "L_g", "L_i")
         terms = dict(zip(names, parts, strict=True)) | {"L_D": loss_d, "L_G": loss_g} | terms
         return weights, wanted, {name: term.detach() for name, term in terms.items()}
+
+    def _rule(self, errors: tuple[Float[Tensor, "*g"], ...]) -> losses.Rule:
+        config = self.settings
+        attached = config.balance == "attached"
+        if config.rule == "interpolations":
+            return losses.interpolations_rule(*errors, slope=config.slope, attached=attached)
+        if config.rule == "capped":
+            return losses.capped_rule(*errors, slope=config.slope)
+        return losses.published_rule(*errors, slope=config.slope, attached=attached)
 
     def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
         return self.generator.encoder(x)
@@ -505,11 +514,10 @@ def _with_value(surrogate: Tensor, value: Tensor) -> Tensor:
 
 
 def _dirichlet(shape: tuple[int, ...], concentration: float, like: Tensor, rng: torch.Generator) -> Tensor:
-    gamma = torch._standard_gamma(torch.full(shape, concentration, device=like.device, dtype=torch.float64), rng)
-    # With a concentration this small a whole row can underflow to zero; it then keeps its own code.
-    total = gamma.sum(-1, keepdim=True)
-    weights = torch.where(total > 0, gamma / total, torch.eye(shape[-1], device=like.device, dtype=torch.float64))
-    return weights.to(like.dtype)
+    # In double precision: with a concentration this small most numbers are far below what single precision holds.
+    concentrations = torch.full(shape, concentration, device=like.device, dtype=torch.float64)
+    gamma = torch.ops.aten._standard_gamma(concentrations, rng)
+    return (gamma / gamma.sum(-1, keepdim=True)).to(like.dtype)
 
 
 def _check_whole(name: str, value: Any, *, minimum: int):

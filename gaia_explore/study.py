@@ -137,7 +137,7 @@ def record(
     seed = run.description["seed"]
     row = {"model": model, "setting": setting, "stimuli": shown.title, "seed": seed}
     row |= {"n": len(shown) + len(held_out), "steps": run.description["step"], "health": str(run.health)}
-    row |= {name: float(score) for name, score in scores.planar(run.codec, shown, held_out, seed=seed).items()}
+    row |= {str(name): float(score) for name, score in scores.planar(run.codec, shown, held_out, seed=seed).items()}
     write_atomically(Path(folder) / "scores.json", json.dumps(row, indent=2, ensure_ascii=False).encode())
     return row
 
@@ -154,10 +154,10 @@ def _train_and_score(cell: Cell, folder: Path) -> dict[str, Any]:
     return row
 
 
-def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _tidy(rows: Sequence[Any]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     settings = list(MODELS | PUBLISHED | FRONTIER)
     order = pd.DataFrame(settings, columns=["model", "setting"]).reset_index(names="order")
     sets = {name: i for i, name in enumerate(stimuli.PLANAR_SETS)}
-    table = table.merge(order, how="left").assign(set_order=table["stimuli"].map(sets))
+    table = table.merge(order, how="left").assign(set_order=[sets.get(name) for name in table["stimuli"]])
     return table.sort_values(["order", "set_order", "seed"]).drop(columns=["order", "set_order"]).reset_index(drop=True)

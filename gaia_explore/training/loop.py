@@ -140,7 +140,7 @@ class _Training:
             rows = torch.randint(len(self.x), (self.batch_size,), generator=self.rng, device=self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
                 played = self.model.play(self.x[rows], self.rng)
-            sum(objective.loss for objective in played.objectives.values()).backward()
+            torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
             factor = 1.0
             if self.config.schedule == "cosine":
                 factor = 0.5 * (1 + math.cos(math.pi * self.step / steps))
