@@ -248,7 +248,7 @@ class GAIAConfig(Config):
 
     The defaults are those that hold on all five planar sets; :meth:`published` are the paper's, which do not: they
     end between an AE and a VAE on some. What differs is the rule (only interpolations are fakes, and a pixel loss
-    keeps the reconstructions), the initial weights, and a learning rate that falls to zero.
+    keeps the reconstructions), the discriminator's margin, the initial weights, and a learning rate that falls to 0.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ class GAIAConfig(Config):
     balance: Literal["attached", "detached"] = "attached"
     slope: float = 20.0
     clip: float = math.inf
-    margin: float = math.inf
+    margin: float = 0.5
     pixel_weight: float = 1.0
     adversarial_weight: float = 0.25
     mixing: Literal["gaussian", "uniform", "minibatch"] = "gaussian"
@@ -316,7 +316,7 @@ class GAIAConfig(Config):
     @classmethod
     def published(cls, **changes: Any) -> "GAIAConfig":
         """The method exactly as published (Sainburg et al. 2018 and its 2018 code for the planar sets)."""
-        rule = {"rule": "published", "pixel_weight": 0.0, "adversarial_weight": 1.0}
+        rule = {"rule": "published", "margin": math.inf, "pixel_weight": 0.0, "adversarial_weight": 1.0}
         return cls(**({"initialisation": "glorot", "schedule": "constant", **rule} | changes))
 
     def build(self, n_dimensions: int, generator: torch.Generator) -> "GAIA":

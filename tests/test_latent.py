@@ -1,5 +1,7 @@
 """Codecs, interpolations, morphs."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,10 +18,10 @@ from gaia_explore.latent import (
     interpolate,
     morph,
 )
-from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+from gaia_explore.models import AE, AEConfig, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
 
-SMALL = {"hidden_units": 8, "hidden_layers": 2}
+SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 2}
 
 
 def codec(config: AEConfig | VAEConfig | GAIAConfig, shape: tuple[int, ...] = (2,)) -> ModelCodec:
@@ -74,8 +76,10 @@ def test_magnification_is_the_determinant_of_the_decoders_jacobian_by_finite_dif
 def test_magnification_of_a_linear_decoder_is_its_singular_values_product_where_x_has_more_dimensions():
     ours = codec(AEConfig(**SMALL), (5,))
     linear = FullyConnected((2, 5), generator=torch.Generator().manual_seed(3))
+    assert isinstance(ours.model, AE)
     ours.model.autoencoder.decoder = linear.requires_grad_(False)
-    expected = np.sqrt(np.linalg.det(linear.layers[0].weight.numpy() @ linear.layers[0].weight.numpy().T))
+    weight = linear.get_parameter("layers.0.weight").numpy()
+    expected = np.sqrt(np.linalg.det(weight @ weight.T))
     np.testing.assert_allclose(ours.magnification(stimuli(4, 2)), expected, rtol=1e-5)
 
 

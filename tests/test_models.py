@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from gaia_explore.models import (
     config_from_dict,
 )
 
-SMALL = {"hidden_units": 16, "hidden_layers": 2}
+SMALL: dict[str, Any] = {"hidden_units": 16, "hidden_layers": 2}
 
 
 def seeded(seed: int = 0) -> torch.Generator:

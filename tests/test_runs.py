@@ -94,7 +94,7 @@ def test_a_run_folder_can_be_read_by_people(halves, tmp_path: Path):
 
 def test_the_codec_uses_the_averaged_weights_where_the_config_has_them(halves):
     run = trained(halves[0], GAIAConfig(**SMALL, averaging=0.9))
-    weights = run.codec.model.generator.encoder.layers[0].weight.flatten().numpy()
+    weights = run.codec.model.get_parameter("generator.encoder.layers.0.weight").flatten().numpy()
     np.testing.assert_array_equal(weights, run.tensors["generator/average"][: len(weights)].numpy())
     assert not np.array_equal(weights, run.tensors["generator/weights"][: len(weights)].numpy())
 
