@@ -97,6 +97,9 @@ def fit(
                 health = training.health(steps, patience, stop.reason)
                 if checkpoint is not None and training.step % checkpoint_every == 0 and health.status == "healthy":
                     write_checkpoint(checkpoint, training.state(), training.description(identity, steps, health))
+            # A training that was stopped is not a bar that failed.
+            bar.total = training.step
+            bar.refresh()
     result = training.state(), training.description(identity, steps, health)
     if checkpoint is not None:
         write_checkpoint(checkpoint, *result)
@@ -154,9 +157,10 @@ class _Training:
         self.history.append(torch.stack(recorded).cpu().numpy())
 
     def latest(self) -> dict[str, float]:
-        """The terms' means over the last block, without the paces and balances."""
+        """The errors' means over the last block: without balances, paces and the sums that they weigh."""
         means = self.history[-1].mean(0)
-        return {n: float(v) for n, v in zip(self.terms, means, strict=True) if not n.startswith(("w_", "pace_"))}
+        hidden = ("w_", "pace_", "L_D", "L_G")
+        return {n: float(v) for n, v in zip(self.terms, means, strict=True) if not n.startswith(hidden)}
 
     def evaluate(self, held_out: Float[Tensor, "m p"]):
         """Look at held-out stimuli with a generator of its own, so that looking changes nothing."""

@@ -6,35 +6,6 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, final
 
-_BUTTON = """
-export default { render({ model, el }) {
-  const button = document.createElement("button");
-  button.textContent = "■ Stop training";
-  button.title = "End after the step that is running; the run so far is kept";
-  button.onclick = () => { model.send({ type: "stop" }); button.disabled = true; button.textContent = "Stopping …"; };
-  // Or else the notebook takes Enter for itself, and "d d" deletes the cell.
-  button.onkeydown = (event) => { if (event.key !== "Escape") event.stopPropagation(); };
-  el.className = "gaia-explore-stop";
-  el.append(button);
-} };
-"""
-
-_STYLE = """
-.gaia-explore-stop button {
-  margin: 2px 0 4px;
-  padding: 4px 12px;
-  border: 1px solid var(--jp-border-color1, #bdbdbd);
-  border-radius: 4px;
-  background: var(--jp-layout-color1, #fff);
-  color: var(--jp-ui-font-color1, #212121);
-  font: var(--jp-ui-font-size1, 13px) var(--jp-ui-font-family, system-ui, sans-serif);
-  cursor: pointer;
-}
-.gaia-explore-stop button:hover { background: var(--jp-layout-color2, #eee); }
-.gaia-explore-stop button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 2px; }
-.gaia-explore-stop button:disabled { color: var(--jp-ui-font-color2, #616161); cursor: default; }
-"""
-
 
 @final
 class StopRequest:
@@ -70,19 +41,22 @@ class StopRequest:
         self.reason = "interrupted by the user"
 
     def _show_button(self):
-        import anywidget
         from IPython.display import display
+        from ipywidgets import Button
 
-        self._button = anywidget.AnyWidget(_esm=_BUTTON, _css=_STYLE)
-        # JupyterLab has a second shell of the kernel answer widgets while a cell runs. ipykernel 7.4 overrules that: what
-        # a widget says goes to the shell that last spoke to it, here the one that trains. Forgotten, it does not.
+        told = "End after the step that is running; the run so far is kept"
+        self._button = Button(description="Stop training", icon="stop", tooltip=told)
+        # While a cell runs, JupyterLab has a second shell of the kernel answer widgets. But ipykernel 7.4 hands what a
+        # widget says to the shell that last spoke to it, here the one that trains, unless it forgets which one did.
         vars(self._button.comm).pop("_reply_subshell_id", None)
-        self._button.on_msg(self._clicked)
+        self._button.on_click(self._clicked)
         self._display = display(self._button, display_id=True)
 
-    def _clicked(self, widget: Any, message: Any, buffers: Any):
-        if message["type"] == "stop":
-            self.reason = "stopped by the user"
+    def _clicked(self, button: Any):
+        button.disabled = True
+        button.description = "Stopping …"
+        # Last: the training thread takes the button away as soon as it sees this.
+        self.reason = "the Stop button was pressed"
 
 
 def _in_notebook() -> bool:

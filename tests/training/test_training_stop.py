@@ -70,10 +70,10 @@ def test_outside_a_notebook_no_button_is_shown(monkeypatch: pytest.MonkeyPatch):
 def test_a_click_on_the_button_is_a_wish_and_the_button_goes_with_the_training(notebook: list):
     with StopRequest(button=True) as stop:
         (button,) = notebook
-        button._handle_custom_msg({"type": "hello"}, [])
         assert stop.reason is None
-        button._handle_custom_msg({"type": "stop"}, [])
-        assert stop.reason == "stopped by the user"
+        button.click()
+        assert stop.reason == "the Stop button was pressed"
+        assert (button.disabled, button.description) == (True, "Stopping …")
     assert notebook[1] == {}
     assert button.comm is None
 
