@@ -71,7 +71,9 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
                 script = False
         if "outputs" in cell:
             cell["outputs"] = outputs
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    # Require.js serves widgets and MathJax formulas, neither of which a page has; both would be fetched from afar.
+    exporter = HTMLExporter(embed_images=True, require_js_url="", mathjax_url="")
+    page, _ = exporter.from_notebook_node(notebook)
     return page
 
 

@@ -74,7 +74,7 @@ def test_an_executed_notebook_has_its_values_and_lies_beside_its_page(tmp_path: 
     )
     page = batch.execute(path, tmp_path / "out", {"a": 7})
     assert page == tmp_path / "out" / "square.html"
-    assert f"(49, &#39;{tmp_path.name}&#39;)" in page.read_text()
+    assert f"(49, '{tmp_path.name}')" in page.read_text()
     assert (tmp_path / "out" / "square.ipynb").is_file()
 
 

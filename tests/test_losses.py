@@ -213,7 +213,7 @@ def test_the_rule_of_interpolations_alone_with_detached_balance_has_the_weight_a
     leaves = [torch.tensor(v, requires_grad=True) for v in (0.02, 0.1)]
     discriminator, _, terms = losses.interpolations_rule(*leaves, slope=20.0, attached=False)
     got = torch.autograd.grad(discriminator, leaves)
-    assert [float(g) for g in got] == pytest.approx([1.0, -float(terms["w_D"])])
+    assert [float(g) for g in got] == pytest.approx([1.0, -float(terms["w_D"].detach())])
 
 
 @pytest.mark.parametrize(("interpolation", "capped"), [(0.01, 0.01), (0.5, 0.02)])
