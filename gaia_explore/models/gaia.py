@@ -1,13 +1,7 @@
-"""AE, VAE and GAIA: networks and losses joined as named players of one game.
-
-A model says who plays (:meth:`Model.players`: modules with disjoint parameters) and what each player wants
-(:meth:`Model.play`: from one forward pass). One loop trains them all; adding a model is adding its config and its
-class here.
-"""
+"""GAIA: two autoencoders, generator against discriminator."""
 
 import math
-from abc import abstractmethod
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -15,230 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
-from gaia_explore.networks import FullyConnectedAutoencoder, Initialisation
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objective:
-    """What one player minimises at one step.
-
-    Parameters
-    ----------
-    loss
-        A scalar (or one a member) whose value is the player's loss. The *sum* of all players' losses gives every
-        player's parameters the gradient of its own loss, so that one backward pass serves them all.
-    pace
-        Factor of the player's learning rate, in (0, 1]. Scaling the loss instead would be undone by Adam.
-    """
-
-    loss: Float[Tensor, "*g"]
-    pace: Float[Tensor, "*g"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """One round of the game: every player's objective, and the terms worth recording, by name, without gradient."""
-
-    objectives: dict[str, Objective]
-    terms: dict[str, Float[Tensor, "*g"]]
-
-
-class Model(nn.Module):
-    """A trainable model of flattened stimuli (abstract).
-
-    Parameters
-    ----------
-    config
-        What it was built from.
-    n_dimensions
-        Length p of a flattened stimulus.
-    """
-
-    def __init__(self, config: "Config", n_dimensions: int):
-        super().__init__()
-        self.config = config
-        self.n_dimensions = n_dimensions
-
-    @abstractmethod
-    def players(self) -> dict[str, nn.Module]:
-        """The modules that learn, by name, with disjoint parameters."""
-
-    @abstractmethod
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
-        """One forward pass of a minibatch."""
-
-    @abstractmethod
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
-        """The latent codes of stimuli."""
-
-    @abstractmethod
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
-        """The stimuli of latent codes."""
-
-    def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
-        """What the best weights of a run have least of, on stimuli it was not trained on: the pixel error, here."""
-        return losses.pixel_error(x, self.decode(self.encode(x)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What every model is built from (abstract): network sizes, learning rate and its schedule.
-
-    Parameters
-    ----------
-    latent_dim
-        Number of latent dimensions.
-    hidden_units, hidden_layers
-        Width and number of the hidden layers of an encoder; a decoder has the same.
-    initialisation
-        ``"glorot"`` or ``"torch"``, see :class:`~gaia_explore.networks.FullyConnected`.
-    learning_rate
-        Adam's, before schedule and pace.
-    schedule
-        ``"constant"``, or ``"cosine"``: the learning rates fall to zero along half a cosine over the run.
-    averaging
-        Decay per step of the running average of the weights that the codec uses, in [0, 1); 0 uses the last weights.
-    """
-
-    latent_dim: int = 2
-    hidden_units: int = 256
-    hidden_layers: int = 3
-    initialisation: Initialisation = "torch"
-    learning_rate: float = 1e-3
-    schedule: Literal["constant", "cosine"] = "cosine"
-    averaging: float = 0.0
-
-    name: ClassVar[str]
-
-    def __post_init__(self):
-        for count in ("latent_dim", "hidden_units", "hidden_layers"):
-            _check_whole(count, getattr(self, count), minimum=1)
-        _check_choice("initialisation", self.initialisation, ("glorot", "torch"))
-        _check_choice("schedule", self.schedule, ("constant", "cosine"))
-        _check_range("learning_rate", self.learning_rate, 0, math.inf, open_low=True)
-        _check_range("averaging", self.averaging, 0, 1.0)
-
-    @abstractmethod
-    def build(self, n_dimensions: int, generator: torch.Generator) -> Model:
-        """A model for flattened stimuli of that length, its initial weights drawn from ``generator`` (on the CPU)."""
-
-    def learning_rates(self) -> dict[str, float]:
-        """Each player's learning rate."""
-        return {"autoencoder": self.learning_rate}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; :func:`config_from_dict` is the inverse."""
-        return {"model": self.name, **asdict(self)}
-
-
-# --- AE -------------------------------------------------------------------------------------------------------------
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class AEConfig(Config):
-    """An autoencoder with an L1 loss. Fields as in :class:`Config`."""
-
-    name: ClassVar[str] = "AE"
-
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "AE":
-        return AE(self, n_dimensions, generator)
-
-
-@final
-class AE(Model):
-    """A plain autoencoder: one player.
-
-    Source: Sainburg et al. 2018, §3.1.
-    """
-
-    def __init__(self, config: AEConfig, n_dimensions: int, generator: torch.Generator):
-        super().__init__(config, n_dimensions)
-        self.autoencoder = _autoencoder(config, n_dimensions, generator)
-
-    def players(self) -> dict[str, nn.Module]:
-        return {"autoencoder": self.autoencoder}
-
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
-        loss = losses.pixel_error(x, self.autoencoder(x))
-        return Round(
-            objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
-            terms={"pixel_error": loss.detach()},
-        )
-
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
-        return self.autoencoder.encoder(x)
-
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
-        return self.autoencoder.decoder(z)
-
-
-# --- VAE ------------------------------------------------------------------------------------------------------------
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class VAEConfig(Config):
-    """A variational autoencoder with Bernoulli pixels. Other fields as in :class:`Config`.
-
-    Parameters
-    ----------
-    beta
-        Weight of the divergence of the codes from the prior. The default is 1/128: one over the default minibatch,
-        because the reference code adds the divergence of one stimulus to the reconstruction of a whole minibatch. A
-        β of 1 collapses on the planar sets: every stimulus gets the same code.
-    """
-
-    beta: float = 1 / 128
-
-    name: ClassVar[str] = "VAE"
-
-    def __post_init__(self):
-        super().__post_init__()
-        _check_range("beta", self.beta, 0, math.inf)
-
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "VAE":
-        return VAE(self, n_dimensions, generator)
-
-
-@final
-class VAE(Model):
-    """A variational autoencoder: one player, a Gaussian posterior, a unit Gaussian prior.
-
-    Source: Kingma & Welling 2014; β as in Higgins et al. 2017.
-    """
-
-    def __init__(self, config: VAEConfig, n_dimensions: int, generator: torch.Generator):
-        super().__init__(config, n_dimensions)
-        self.beta = config.beta
-        self.autoencoder = _autoencoder(config, n_dimensions, generator, code_parameters=2)
-
-    def players(self) -> dict[str, nn.Module]:
-        return {"autoencoder": self.autoencoder}
-
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
-        mean, log_variance = self.autoencoder.encoder(x).chunk(2, -1)
-        noise = torch.randn(mean.shape, generator=rng, device=x.device)
-        logits = self.autoencoder.decoder(mean + noise * (0.5 * log_variance).exp())
-        kl = losses.gaussian_kl(mean, log_variance)
-        loss = losses.bernoulli_error(x, logits) + self.beta * kl
-        return Round(
-            objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
-            terms={
-                "loss": loss.detach(),
-                "pixel_error": losses.pixel_error(x, logits.detach().sigmoid()),
-                "kl": kl.detach(),
-            },
-        )
-
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
-        return self.autoencoder.encoder(x).chunk(2, -1)[0]
-
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
-        return self.autoencoder.decoder(z).sigmoid()
-
-
-# --- GAIA -----------------------------------------------------------------------------------------------------------
+from gaia_explore.models.config import Config, autoencoder_of, check_choice, check_range, check_whole
+from gaia_explore.models.model import Model, Objective, Round
 
 
 @final
@@ -301,17 +73,17 @@ class GAIAConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_choice("rule", self.rule, ("published", "interpolations", "capped"))
-        _check_choice("balance", self.balance, ("attached", "detached"))
-        _check_choice("mixing", self.mixing, ("gaussian", "uniform", "minibatch"))
+        check_choice("rule", self.rule, ("published", "interpolations", "capped"))
+        check_choice("balance", self.balance, ("attached", "detached"))
+        check_choice("mixing", self.mixing, ("gaussian", "uniform", "minibatch"))
         for weight in ("alpha", "pixel_weight", "adversarial_weight", "discriminator_noise"):
-            _check_range(weight, getattr(self, weight), 0, math.inf)
+            check_range(weight, getattr(self, weight), 0, math.inf)
         for positive in ("slope", "clip", "margin"):
-            _check_range(positive, getattr(self, positive), 0, math.inf, open_low=True)
+            check_range(positive, getattr(self, positive), 0, math.inf, open_low=True)
         if self.discriminator_latent != "same":
-            _check_whole("discriminator_latent", self.discriminator_latent, minimum=1)
+            check_whole("discriminator_latent", self.discriminator_latent, minimum=1)
         if self.discriminator_learning_rate != "same":
-            _check_range("discriminator_learning_rate", self.discriminator_learning_rate, 0, math.inf, open_low=True)
+            check_range("discriminator_learning_rate", self.discriminator_learning_rate, 0, math.inf, open_low=True)
 
     @classmethod
     def published(cls, **changes: Any) -> "GAIAConfig":
@@ -340,9 +112,9 @@ class GAIA(Model):
     def __init__(self, config: GAIAConfig, n_dimensions: int, generator: torch.Generator):
         super().__init__(config, n_dimensions)
         self.settings = config
-        self.generator = _autoencoder(config, n_dimensions, generator)
+        self.generator = autoencoder_of(config, n_dimensions, generator)
         latent = config.discriminator_latent
-        self.discriminator = _autoencoder(
+        self.discriminator = autoencoder_of(
             config, n_dimensions, generator, latent_dim=config.latent_dim if latent == "same" else latent
         )
 
@@ -480,34 +252,6 @@ class Crossing(torch.autograd.Function):
         return gradients[0] * ctx.ratio[..., None], None
 
 
-def config_from_dict(values: dict[str, Any]) -> Config:
-    """The config that :meth:`Config.to_dict` wrote; unknown models and fields are errors."""
-    configs: dict[str, type[Config]] = {config.name: config for config in (AEConfig, VAEConfig, GAIAConfig)}
-    values = dict(values)
-    model = values.pop("model", None)
-    _check_choice("model", model, tuple(configs))
-    config = configs[model]
-    known = [field.name for field in fields(config)]
-    for name in values:
-        if name not in known:
-            raise ValueError(f"{model} has no field {name!r}; it has {', '.join(known)}")
-    return config(**values)
-
-
-def _autoencoder(
-    config: Config, n_dimensions: int, generator: torch.Generator, *, latent_dim: int = 0, code_parameters: int = 1
-) -> FullyConnectedAutoencoder:
-    return FullyConnectedAutoencoder(
-        n_dimensions,
-        latent_dim or config.latent_dim,
-        hidden_units=config.hidden_units,
-        hidden_layers=config.hidden_layers,
-        generator=generator,
-        initialisation=config.initialisation,
-        code_parameters=code_parameters,
-    )
-
-
 def _with_value(surrogate: Tensor, value: Tensor) -> Tensor:
     """The surrogate's gradient under the value that a person expects to read."""
     return surrogate + (value - surrogate.detach())
@@ -518,24 +262,3 @@ def _dirichlet(shape: tuple[int, ...], concentration: float, like: Tensor, rng: 
     concentrations = torch.full(shape, concentration, device=like.device, dtype=torch.float64)
     gamma = torch.ops.aten._standard_gamma(concentrations, rng)
     return (gamma / gamma.sum(-1, keepdim=True)).to(like.dtype)
-
-
-def _check_whole(name: str, value: Any, *, minimum: int):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]):
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def _check_range(name: str, value: Any, low: int, high: float, *, open_low: bool = False):
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    above = value > low if open_low else value >= low
-    if not (above and (value < high or high == math.inf)):
-        rule = f"above {low:g}" if open_low else f"at least {low:g}"
-        raise ValueError(f"{name} must be {rule}{f' and below {high:g}' if high < math.inf else ''}, got {value}")

@@ -1,0 +1,51 @@
+"""The plain autoencoder."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gaia_explore import losses
+from gaia_explore.models.config import Config, autoencoder_of
+from gaia_explore.models.model import Model, Objective, Round
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class AEConfig(Config):
+    """An autoencoder with an L1 loss. Fields as in :class:`Config`."""
+
+    name: ClassVar[str] = "AE"
+
+    def build(self, n_dimensions: int, generator: torch.Generator) -> "AE":
+        return AE(self, n_dimensions, generator)
+
+
+@final
+class AE(Model):
+    """A plain autoencoder: one player.
+
+    Source: Sainburg et al. 2018, §3.1.
+    """
+
+    def __init__(self, config: AEConfig, n_dimensions: int, generator: torch.Generator):
+        super().__init__(config, n_dimensions)
+        self.autoencoder = autoencoder_of(config, n_dimensions, generator)
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"autoencoder": self.autoencoder}
+
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        loss = losses.pixel_error(x, self.autoencoder(x))
+        return Round(
+            objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
+            terms={"pixel_error": loss.detach()},
+        )
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        return self.autoencoder.encoder(x)
+
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        return self.autoencoder.decoder(z)

@@ -1,0 +1,73 @@
+"""What a model is to the training: players, and what each of them wants."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gaia_explore import losses
+from gaia_explore.models.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What one player minimises at one step.
+
+    Parameters
+    ----------
+    loss
+        A scalar (or one a member) whose value is the player's loss. The *sum* of all players' losses gives every
+        player's parameters the gradient of its own loss, so that one backward pass serves them all.
+    pace
+        Factor of the player's learning rate, in (0, 1]. Scaling the loss instead would be undone by Adam.
+    """
+
+    loss: Float[Tensor, "*g"]
+    pace: Float[Tensor, "*g"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of the game: every player's objective, and the terms worth recording, by name, without gradient."""
+
+    objectives: dict[str, Objective]
+    terms: dict[str, Float[Tensor, "*g"]]
+
+
+class Model(nn.Module):
+    """A trainable model of flattened stimuli (abstract).
+
+    Parameters
+    ----------
+    config
+        What it was built from.
+    n_dimensions
+        Length p of a flattened stimulus.
+    """
+
+    def __init__(self, config: Config, n_dimensions: int):
+        super().__init__()
+        self.config = config
+        self.n_dimensions = n_dimensions
+
+    @abstractmethod
+    def players(self) -> dict[str, nn.Module]:
+        """The modules that learn, by name, with disjoint parameters."""
+
+    @abstractmethod
+    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+        """One forward pass of a minibatch."""
+
+    @abstractmethod
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+        """The latent codes of stimuli."""
+
+    @abstractmethod
+    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+        """The stimuli of latent codes."""
+
+    def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
+        """What the best weights of a run have least of, on stimuli it was not trained on: the pixel error, here."""
+        return losses.pixel_error(x, self.decode(self.encode(x)))
