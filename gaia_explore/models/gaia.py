@@ -18,8 +18,8 @@ from gaia_explore.models.model import Model, Objective, Round
 class GAIAConfig(Config):
     """GAIA: an autoencoder whose interpolations a second autoencoder judges. Other fields as in :class:`Config`.
 
-    The defaults are those that hold on all five planar sets; :meth:`published` are the paper's, which do not: they
-    end between an AE and a VAE on some. What differs is the rule (only interpolations are fakes, and a pixel loss
+    The defaults were chosen by measuring on the five planar sets, with few seeds so far; :meth:`published` are the
+    paper's. What differs is the rule (only interpolations are fakes, and a pixel loss
     keeps the reconstructions), the discriminator's margin, the initial weights, and a learning rate that falls to 0.
 
     Parameters
