@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
 from gaia_explore.training.health import Health, loss_of_numbers, pinned_pace
+from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
 
@@ -52,7 +53,8 @@ def fit(
         Stimuli for the held-out error (see :meth:`Model.held_out_error`), the steps between two looks at it, and after
         how many looks without a new best the training stops (0: never).
     device, threads, precision
-        ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision.
+        ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision. The process
+        keeps memory that a training on the CPU has used, for the next one (:func:`keep_freed_memory`).
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
         the CPU.
@@ -68,6 +70,7 @@ def fit(
     config asks for one, ``<player>/best`` where held-out stimuli were given; and ``history``, a row a step.
     """
     place = choose_device(device)
+    keep_freed_memory()
     identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
     with _cpu_threads(threads):
         training = _Training(config, x, batch_size, seed, place)
