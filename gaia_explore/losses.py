@@ -5,6 +5,8 @@ leading member axis g, so that one call serves one model or many trained togethe
 arXiv:1807.06650; "2018 code" and "2019 variant" are its authors' public code of those years.
 """
 
+from typing import Any, NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -62,18 +64,46 @@ def structure_loss(x: Float[Tensor, "*g b p"], z: Float[Tensor, "*g b d"]) -> Fl
     Source: Sainburg et al. 2018, §2.3, and its 2018 code.
     Departs from it: ln and 1/B² for the paper's log₂ and 1/B (as the code does): a constant factor of the weight α.
     """
-    return (_log_relative_distances(x) - _log_relative_distances(z)).square().mean((-2, -1))
+    return _StructureLoss.apply(x, z)
 
 
-def _log_relative_distances(x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b b"]:
+class _StructureLoss(torch.autograd.Function):
+    """Its gradient by hand: a third of the passes over B × B numbers that autograd would take."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Float[Tensor, "*g b p"], z: Float[Tensor, "*g b d"]) -> Float[Tensor, "*g"]:
+        (x, s_x, mean_x), (z, s_z, mean_z) = _relative_distances(x), _relative_distances(z)
+        error = torch.log1p(s_x) - torch.log1p(s_z)
+        ctx.save_for_backward(error, x, s_x, mean_x, z, s_z, mean_z)
+        return error.square().mean((-2, -1))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        error, *sides = ctx.saved_tensors
+        scale = 2 / error.shape[-1] ** 2 * gradients[0][..., None, None]
+        by_x, by_z = ctx.needs_input_grad
+        return (
+            _pull(scale * error, *sides[:3]) if by_x else None,
+            _pull(-scale * error, *sides[3:]) if by_z else None,
+        )
+
+
+def _relative_distances(x: Float[Tensor, "*g b p"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The centred stimuli or codes, s_ij, and the mean squared distance over all B² pairs."""
     # Centred first, so that |a|² + |b|² − 2ab loses no digits where the stimuli sit far from the origin.
     x = x - x.mean(-2, keepdim=True)
     square = x.square().sum(-1)
-    distances = (square[..., :, None] + square[..., None, :] - 2 * x @ x.mT).clamp(min=0)
     # The mean over all B² pairs is 2 Σ|x|² / B exactly, because the stimuli are centred. A minibatch of equal codes
     # has no structure to compare; the floor keeps it finite.
-    mean = 2 * square.mean(-1).clamp(min=torch.finfo(x.dtype).tiny ** 0.5)
-    return torch.log1p(distances / mean[..., None, None])
+    mean = 2 * square.mean(-1).clamp(min=torch.finfo(x.dtype).tiny ** 0.5)[..., None, None]
+    return x, (square[..., :, None] + square[..., None, :] - 2 * x @ x.mT) / mean, mean
+
+
+def _pull(by_log: Tensor, x: Tensor, s: Tensor, mean: Tensor) -> Float[Tensor, "*g b p"]:
+    """The gradient by x of a function of ln(1 + s_ij), given its (symmetric) gradient by those."""
+    by_s = by_log / (1 + s)
+    of_mean = (by_s * s).sum((-2, -1)) / x.shape[-2]
+    return 4 / mean * (x * (by_s.sum(-1) - of_mean[..., None])[..., None] - by_s @ x)
 
 
 # --- σ_b(d) = 1 / (1 + exp(−b d)) ---------------------------------------------------------------------------------
@@ -121,8 +151,26 @@ def mix_minibatch(z: Float[Tensor, "*g b d"], weights: Float[Tensor, "*g b b"]) 
 
 # --- the two players' losses ---------------------------------------------------------------------------------------
 
-Rule = tuple[Float[Tensor, "*g"], Float[Tensor, "*g"], dict[str, Float[Tensor, "*g"]]]
-"""L_D, L_G and the terms of the balance, by name."""
+
+class Rule(NamedTuple):
+    """What the players play for, from a few errors of the discriminator: its loss, the generator's, and both slopes.
+
+    Parameters
+    ----------
+    discriminator, generator
+        L_D and L_G.
+    terms
+        The balances and the pace of the discriminator, by name.
+    by_discriminator, by_generator
+        The derivatives of L_D and of L_G by each error, in the order in which the rule takes them. Through attached
+        balances they differ from the balances.
+    """
+
+    discriminator: Float[Tensor, "*g"]
+    generator: Float[Tensor, "*g"]
+    terms: dict[str, Float[Tensor, "*g"]]
+    by_discriminator: tuple[Float[Tensor, "*g"], ...]
+    by_generator: tuple[Float[Tensor, "*g"], ...]
 
 
 def published_rule(
@@ -135,6 +183,9 @@ def published_rule(
 ) -> Rule:
     """The adversarial losses of discriminator and generator, L_D = L_x − w_D L_f and L_G = w_G L_i + (1 − w_G) L_g.
 
+    The weights are w_D = clip(σ(½ L_i − L_x), 0, .9) and w_G = σ(L_i − L_g), the pace of the discriminator is
+    δ_D = σ(L_x − L_f), and L_f = ½ (L_g + L_i).
+
     Parameters
     ----------
     real, reconstruction, interpolation
@@ -143,22 +194,24 @@ def published_rule(
     slope, attached
         Steepness of the balances, and whether gradient flows through them (as in the 2018 code).
 
-    Returns
-    -------
-    L_D, L_G and the terms of the balance: both weights w_D = clip(σ(½ L_i − L_x), 0, .9) and w_G = σ(L_i − L_g), and
-    the pace of the discriminator δ_D = σ(L_x − L_f), L_f = ½ (L_g + L_i).
-
     Source: Sainburg et al. 2018, Algorithm 1, and its 2018 code.
     """
     fake = 0.5 * (reconstruction + interpolation)
-    w_discriminator = balance(0.5 * interpolation - real, slope).clamp(0, 0.9)
-    w_generator = balance(interpolation - reconstruction, slope)
+    gap = interpolation - reconstruction
+    w_discriminator, bend = _discriminator_weight(real, interpolation, slope, attached)
+    w_generator = balance(gap, slope)
     terms = {"w_D": w_discriminator, "w_G": w_generator, "pace_discriminator": balance(real - fake, slope)}
     if not attached:
-        w_discriminator, w_generator = w_discriminator.detach(), w_generator.detach()
-    discriminator = real - w_discriminator * fake
-    generator = w_generator * interpolation + (1 - w_generator) * reconstruction
-    return discriminator, generator, terms
+        w_generator = w_generator.detach()
+    tilt = slope * w_generator * (1 - w_generator) * gap if attached else torch.zeros_like(gap)
+    half = -0.5 * w_discriminator
+    return Rule(
+        discriminator=real - w_discriminator * fake,
+        generator=w_generator * interpolation + (1 - w_generator) * reconstruction,
+        terms=terms,
+        by_discriminator=(1 + bend * fake, half, half - 0.5 * bend * fake),
+        by_generator=(torch.zeros_like(real), 1 - w_generator - tilt, w_generator + tilt),
+    )
 
 
 def interpolations_rule(
@@ -172,11 +225,23 @@ def interpolations_rule(
 
     Source: 2019 variant. The discriminator's weight and pace are those of :func:`published_rule` with L_f = L_i.
     """
-    w_discriminator = balance(0.5 * interpolation - real, slope).clamp(0, 0.9)
-    terms = {"w_D": w_discriminator, "pace_discriminator": balance(real - interpolation, slope)}
+    w_discriminator, bend = _discriminator_weight(real, interpolation, slope, attached)
+    return Rule(
+        discriminator=real - w_discriminator * interpolation,
+        generator=interpolation,
+        terms={"w_D": w_discriminator, "pace_discriminator": balance(real - interpolation, slope)},
+        by_discriminator=(1 + bend * interpolation, -w_discriminator - 0.5 * bend * interpolation),
+        by_generator=(torch.zeros_like(real), torch.ones_like(real)),
+    )
+
+
+def _discriminator_weight(real: Tensor, interpolation: Tensor, slope: float, attached: bool) -> tuple[Tensor, Tensor]:
+    """w_D = clip(σ(½ L_i − L_x), 0, .9) and how fast it grows with ½ L_i − L_x: not at all where it is detached."""
+    free = balance(0.5 * interpolation - real, slope)
+    weight = free.clamp(0, 0.9)
     if not attached:
-        w_discriminator = w_discriminator.detach()
-    return real - w_discriminator * interpolation, interpolation, terms
+        return weight.detach(), torch.zeros_like(weight)
+    return weight, slope * free * (1 - free) * (free <= 0.9)
 
 
 def capped_rule(
@@ -195,4 +260,12 @@ def capped_rule(
     """
     capped = torch.minimum(interpolation, real.detach())
     pace = balance(real - 0.5 * (reconstruction + interpolation), slope)
-    return real + reconstruction - capped, capped, {"pace_discriminator": pace}
+    below = (interpolation < real).to(real.dtype)
+    one, zero = torch.ones_like(real), torch.zeros_like(real)
+    return Rule(
+        discriminator=real + reconstruction - capped,
+        generator=capped,
+        terms={"pace_discriminator": pace},
+        by_discriminator=(one, one, -below),
+        by_generator=(zero, zero, below),
+    )

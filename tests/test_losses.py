@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.distributions import Bernoulli, Normal, kl_divergence
@@ -109,6 +109,13 @@ def test_structure_loss_of_equal_codes_is_finite_and_so_is_its_gradient():
     assert z.grad is not None and torch.isfinite(z.grad).all()
 
 
+def test_the_gradient_of_the_structure_loss_is_the_one_that_finite_differences_find():
+    x, z = minibatch(6, 3).requires_grad_(), minibatch(6, 2, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(losses.structure_loss, (x, z))
+    members = minibatch(3, 5, 2).requires_grad_(), minibatch(3, 5, 2, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(losses.structure_loss, members)
+
+
 # --- balance
 
 
@@ -163,7 +170,7 @@ def test_mixing_the_minibatch_with_one_hot_weights_picks_codes_and_with_equal_we
 
 @given(real=scalars, reconstruction=scalars, interpolation=scalars, slope=st.floats(1, 30))
 def test_the_published_rule_equals_its_plain_transcription(real, reconstruction, interpolation, slope):
-    discriminator, generator, terms = losses.published_rule(
+    discriminator, generator, terms, *_ = losses.published_rule(
         real, reconstruction, interpolation, slope=slope, attached=True
     )
     expected = published_rule_in_numpy(float(real), float(reconstruction), float(interpolation), slope)
@@ -176,7 +183,7 @@ def test_the_published_rules_gradients_are_the_effective_coefficients(real, reco
     b = 20.0
     leaves = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (real, reconstruction, interpolation)]
     l_x, l_g, l_i = leaves
-    discriminator, generator, terms = losses.published_rule(l_x, l_g, l_i, slope=b, attached=True)
+    discriminator, generator, terms, *_ = losses.published_rule(l_x, l_g, l_i, slope=b, attached=True)
     w_d, w_g = float(terms["w_D"].detach()), float(terms["w_G"].detach())
     bend = b * w_d * (1 - w_d) if w_d < 0.9 else 0.0
     fake, gap = (reconstruction + interpolation) / 2, interpolation - reconstruction
@@ -190,7 +197,7 @@ def test_the_published_rules_gradients_are_the_effective_coefficients(real, reco
 
 def test_detached_balances_carry_no_gradient():
     leaves = [torch.tensor(v, requires_grad=True) for v in (0.02, 0.05, 0.03)]
-    discriminator, generator, terms = losses.published_rule(*leaves, slope=20.0, attached=False)
+    discriminator, generator, terms, *_ = losses.published_rule(*leaves, slope=20.0, attached=False)
     w_d, w_g = terms["w_D"].detach(), terms["w_G"].detach()
     torch.testing.assert_close(
         torch.stack(torch.autograd.grad(discriminator, leaves)), torch.stack([w_d / w_d, -w_d / 2, -w_d / 2])
@@ -201,7 +208,7 @@ def test_detached_balances_carry_no_gradient():
 
 def test_the_rule_of_interpolations_alone_is_the_published_one_without_reconstructions():
     real, interpolation = torch.tensor(0.02), torch.tensor(0.1)
-    discriminator, generator, terms = losses.interpolations_rule(real, interpolation, slope=20.0, attached=True)
+    discriminator, generator, terms, *_ = losses.interpolations_rule(real, interpolation, slope=20.0, attached=True)
     w = 1 / (1 + np.exp(-20 * (0.05 - 0.02)))
     assert float(terms["w_D"]) == pytest.approx(w)
     assert float(discriminator) == pytest.approx(0.02 - w * 0.1)
@@ -211,7 +218,7 @@ def test_the_rule_of_interpolations_alone_is_the_published_one_without_reconstru
 
 def test_the_rule_of_interpolations_alone_with_detached_balance_has_the_weight_as_coefficient():
     leaves = [torch.tensor(v, requires_grad=True) for v in (0.02, 0.1)]
-    discriminator, _, terms = losses.interpolations_rule(*leaves, slope=20.0, attached=False)
+    discriminator, _, terms, *_ = losses.interpolations_rule(*leaves, slope=20.0, attached=False)
     got = torch.autograd.grad(discriminator, leaves)
     assert [float(g) for g in got] == pytest.approx([1.0, -float(terms["w_D"].detach())])
 
@@ -219,9 +226,26 @@ def test_the_rule_of_interpolations_alone_with_detached_balance_has_the_weight_a
 @pytest.mark.parametrize(("interpolation", "capped"), [(0.01, 0.01), (0.5, 0.02)])
 def test_the_capped_rule_counts_the_fake_up_to_the_real_error(interpolation: float, capped: float):
     real, reconstruction = torch.tensor(0.02, requires_grad=True), torch.tensor(0.03)
-    discriminator, generator, terms = losses.capped_rule(real, reconstruction, torch.tensor(interpolation), slope=20.0)
+    discriminator, generator, terms, *_ = losses.capped_rule(
+        real, reconstruction, torch.tensor(interpolation), slope=20.0
+    )
     assert float(discriminator.detach()) == pytest.approx(0.02 + 0.03 - capped)
     assert float(generator) == pytest.approx(capped)
     assert torch.autograd.grad(discriminator, real)[0] == 1
     pace = 1 / (1 + np.exp(-20 * (0.02 - (0.03 + interpolation) / 2)))
     assert float(terms["pace_discriminator"].detach()) == pytest.approx(pace)
+
+
+@given(errors=st.tuples(*[st.floats(0.001, 0.3)] * 3), slope=st.floats(1, 30))
+@pytest.mark.parametrize("attached", [True, False])
+@pytest.mark.parametrize("rule", [losses.published_rule, losses.interpolations_rule, losses.capped_rule])
+def test_the_slopes_of_every_rule_are_the_derivatives_of_its_losses(rule, attached: bool, errors, slope: float):
+    assume(errors[0] != errors[2])  # where the cap begins, its loss has a corner
+    taken = errors[::2] if rule is losses.interpolations_rule else errors
+    leaves = [torch.tensor(e, dtype=torch.float64, requires_grad=True) for e in taken]
+    how = {} if rule is losses.capped_rule else {"attached": attached}
+    played = rule(*leaves, slope=slope, **how)
+    for loss, slopes in ((played.discriminator, played.by_discriminator), (played.generator, played.by_generator)):
+        wanted = torch.autograd.grad(loss, leaves, retain_graph=True, allow_unused=True)
+        for got, expected in zip(slopes, wanted, strict=True):
+            assert float(got.detach()) == pytest.approx(0 if expected is None else float(expected), abs=1e-9)

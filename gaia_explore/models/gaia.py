@@ -170,29 +170,30 @@ class GAIA(Model):
     def _weights(
         self, error: Float[Tensor, "*g k b"]
     ) -> tuple[Float[Tensor, "*g k b"], Float[Tensor, "*g k b"], dict[str, Float[Tensor, "*g"]]]:
-        """What each stimulus's error counts in L_D and in L_G (their derivatives by it), and the terms to record.
-
-        Rules are written as the losses they are; their derivatives by a few hundred numbers are left to autograd.
-        """
+        """What each stimulus's error counts in L_D and in L_G (their derivatives by it), and the terms to record."""
         config = self.settings
-        with torch.enable_grad():
-            error = error.requires_grad_()
-            parts = error.mean(-1).unbind(-1)
-            loss_d, loss_g, terms = self._rule(parts)
-            if config.margin < math.inf:
-                fakes = error[..., 1:, :].clamp(max=config.margin).mean(-1).unbind(-1)
-                loss_d, *_ = self._rule((parts[0], *fakes))
-            loss_d = loss_d.clamp(-config.clip, config.clip)
-            loss_g = config.adversarial_weight * loss_g.clamp(-config.clip, config.clip)
-            (weights,) = torch.autograd.grad(loss_d.sum(), error, retain_graph=True)
-            (wanted,) = torch.autograd.grad(loss_g.sum(), error)
+        b = error.shape[-1]
+        parts = error.mean(-1).unbind(-1)
+        rule = within = self._rule(parts)
+        counts = torch.ones_like(error)
+        if config.margin < math.inf:
+            fakes = error[..., 1:, :]
+            within = self._rule((parts[0], *fakes.clamp(max=config.margin).mean(-1).unbind(-1)))
+            counts[..., 1:, :] = fakes <= config.margin
+        weights = torch.stack(within.by_discriminator, -1)[..., None] * counts / b
+        wanted = (config.adversarial_weight / b * torch.stack(rule.by_generator, -1))[..., None].expand_as(error)
+        loss_d, loss_g = within.discriminator, rule.generator
+        if config.clip < math.inf:
+            weights = weights * (loss_d.abs() <= config.clip)[..., None, None]
+            wanted = wanted * (loss_g.abs() <= config.clip)[..., None, None]
+            loss_d, loss_g = loss_d.clamp(-config.clip, config.clip), loss_g.clamp(-config.clip, config.clip)
         # A weight of zero cannot carry the generator's gradient back. A millionth of an error is nothing to the
         # discriminator, and a ratio of a million costs no digit in floating point.
-        smallest = weights.new_tensor(1e-6 / error.shape[-1])
+        smallest = 1e-6 / b
         weights = torch.where(weights.abs() < smallest, -smallest, weights)
         names = ("L_x", "L_i") if config.rule == "interpolations" else ("L_x", "L_g", "L_i")
-        terms = dict(zip(names, parts, strict=True)) | {"L_D": loss_d, "L_G": loss_g} | terms
-        return weights, wanted, {name: term.detach() for name, term in terms.items()}
+        losses_of = {"L_D": loss_d, "L_G": config.adversarial_weight * loss_g}
+        return weights, wanted, dict(zip(names, parts, strict=True)) | losses_of | rule.terms
 
     def _rule(self, errors: tuple[Float[Tensor, "*g"], ...]) -> losses.Rule:
         config = self.settings
