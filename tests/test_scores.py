@@ -10,6 +10,7 @@ from sklearn.neighbors import KernelDensity
 
 from gaia_explore.scores import (
     PAPER_TABLE_ONE,
+    beyond_frontier,
     kl_divergence,
     likelihood_bandwidth,
     log_density,
@@ -17,6 +18,7 @@ from gaia_explore.scores import (
     on_support,
     pixel_error,
     planar,
+    share_at,
     structure_r,
     support_over_t,
     support_radius,
@@ -494,3 +496,47 @@ def test_stimuli_that_are_no_numbers_are_refused():
 def test_bad_tables_are_named(spoil, message):
     with pytest.raises(ValueError, match=message):
         table_one(spoil(scores_frame()))
+
+
+# --- frontiers
+
+SWEEP = pd.DataFrame(
+    {
+        "stimuli": "moons",
+        "seed": [0, 1, 0, 1, 0, 1],
+        "setting": ["a", "a", "b", "b", "c", "c"],
+        "on_support": [0.5, 0.7, 0.8, 1.0, 0.6, 0.8],
+        "pixel_error": [0.01, 0.01, 0.02, 0.02, 0.04, 0.04],
+    }
+)
+
+
+def test_a_frontier_is_straight_between_settings_and_never_falls():
+    means = SWEEP.groupby("setting")[["on_support", "pixel_error"]].mean()
+    shares = [share_at(means, error) for error in (0.01, 0.015, 0.02, 0.03, 0.5)]
+    assert shares == pytest.approx([0.6, 0.75, 0.9, 0.9, 0.9])
+    assert np.isnan(share_at(means, 0.009))
+
+
+def test_a_seed_lies_beyond_a_frontier_with_a_larger_share_at_no_more_error():
+    model = pd.DataFrame(
+        {
+            "stimuli": "moons",
+            "seed": range(4),
+            "on_support": [0.8, 0.7, 0.95, 0.99],
+            "pixel_error": [0.015, 0.015, 0.03, 0.001],
+        }
+    )
+    (row,) = beyond_frontier(model, SWEEP).to_dict("records")
+    assert (row["stimuli"], row["n_seeds"], row["beyond"]) == ("moons", 4, 2)
+    assert np.isnan(row["frontier"])  # the last seed errs less than the whole sweep
+    (row,) = beyond_frontier(model[:3], SWEEP).to_dict("records")
+    assert row["frontier"] == pytest.approx((0.75 + 0.75 + 0.9) / 3)
+    assert row["pixel_error"] == pytest.approx(0.02)
+
+
+def test_a_frontier_needs_its_columns_and_the_same_sets():
+    with pytest.raises(ValueError, match=r"sweep must have .* missing \['setting'\]"):
+        beyond_frontier(SWEEP, SWEEP.drop(columns="setting"))
+    with pytest.raises(ValueError, match="missing 'circles'"):
+        beyond_frontier(SWEEP.assign(stimuli="circles"), SWEEP)

@@ -6,12 +6,14 @@ densities with one bandwidth for all directions, fitted to training stimuli and 
 
 from gaia_explore.scores.codecs import STEPS, pixel_error, planar, structure_r, support_over_t
 from gaia_explore.scores.densities import kl_divergence, likelihood_bandwidth, log_density, log_likelihood
+from gaia_explore.scores.frontier import beyond_frontier, share_at
 from gaia_explore.scores.support import on_support, support_radius
 from gaia_explore.scores.table import PAPER_TABLE_ONE, table_one
 
 __all__ = [
     "PAPER_TABLE_ONE",
     "STEPS",
+    "beyond_frontier",
     "kl_divergence",
     "likelihood_bandwidth",
     "log_density",
@@ -19,6 +21,7 @@ __all__ = [
     "on_support",
     "pixel_error",
     "planar",
+    "share_at",
     "structure_r",
     "support_over_t",
     "support_radius",
