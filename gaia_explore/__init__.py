@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gaia_explore import batch, geometry, plots, scores, stimuli, study
+    from gaia_explore import batch, geometry, networks, plots, scores, stimuli, study
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -24,7 +24,7 @@ _HOMES = {
     **dict.fromkeys(("Codec", "interpolate", "morph"), "latent"),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
 }
-_ROOMS = ("batch", "geometry", "plots", "scores", "stimuli", "study")
+_ROOMS = ("batch", "geometry", "networks", "plots", "scores", "stimuli", "study")
 
 __all__ = [
     "AEConfig",
@@ -41,6 +41,7 @@ __all__ = [
     "interpolate",
     "load",
     "morph",
+    "networks",
     "plots",
     "scores",
     "stimuli",

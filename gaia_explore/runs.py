@@ -87,11 +87,12 @@ class Run:
 
     def _codec(self, which: Literal["weights", "average", "best"]) -> ModelCodec:
         description = self.description
-        model = self.config.build(description["n_dimensions"], torch.Generator())
+        shape = tuple(description["shape"])
+        model = self.config.build(shape, torch.Generator())
         for name, module in model.players().items():
             vector_to_parameters(self.tensors[f"{name}/{which}"], module.parameters())
         model.requires_grad_(False)
-        return codec_of(model.eval().to(choose_device("auto")), tuple(description["about"]["shape"]))
+        return codec_of(model.eval().to(choose_device("auto")), shape)
 
     def save(self, folder: str | Path, *, resumable: bool = True):
         """Keep the run in a folder: ``run.safetensors``, and for people ``run.json`` and ``history.csv``.
@@ -189,11 +190,11 @@ def train(
     folder = resume if out is None else out
     result = fit(
         config,
-        stimuli.x.reshape(len(stimuli), -1),
+        stimuli.x,
         steps=steps,
         batch_size=batch_size,
         seed=seed,
-        held_out=None if held_out is None else held_out.x.reshape(len(held_out), -1),
+        held_out=None if held_out is None else held_out.x,
         evaluate_every=evaluate_every,
         patience=patience,
         device=device,
@@ -216,7 +217,6 @@ def _about(stimuli: Stimuli) -> dict[str, Any]:
     return {
         "title": stimuli.title,
         "n": len(stimuli),
-        "shape": list(stimuli.shape),
         "names": list(stimuli.names),
         "scaler": stimuli.scaler.to_dict(),
         "fingerprint": stimuli.fingerprint,

@@ -11,6 +11,7 @@ import pytest
 
 from gaia_explore import batch, cli, study
 from gaia_explore.models import AEConfig
+from gaia_explore.networks import FullyConnected
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +35,7 @@ def test_the_quick_demo_leaves_notebooks_pages_and_figures_and_prints_five_numbe
 def test_the_study_writes_one_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    small = {("AE", "default"): AEConfig(hidden_units=4, hidden_layers=1)}
+    small = {("AE", "default"): AEConfig(network=FullyConnected(hidden_units=4, hidden_layers=1))}
     monkeypatch.setattr(study, "MODELS", small)
     command = ["study", "--quick", "--seeds", "2", "--jobs", "1", "--sets", "moons", "--out", str(tmp_path)]
     assert cli.main(command) == 0

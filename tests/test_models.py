@@ -23,8 +23,9 @@ from gaia_explore.models import (
     VAEConfig,
     config_from_dict,
 )
+from gaia_explore.networks import FullyConnected
 
-SMALL: dict[str, Any] = {"hidden_units": 16, "hidden_layers": 2}
+SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=16, hidden_layers=2)}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -93,7 +94,7 @@ def test_one_backward_pass_gives_each_player_the_gradient_of_its_own_loss(rule, 
     config = GAIAConfig(
         rule=rule, balance=balance, mixing=mixing, pixel_weight=0.3, discriminator_noise=0.05, latent_dim=2, **SMALL
     )
-    model = config.build(3, seeded())
+    model = config.build((3,), seeded())
     x = spread * data()
     wanted = two_separate_gradients(model, x)
     terms = played(model, x)
@@ -106,10 +107,10 @@ def test_one_backward_pass_gives_each_player_the_gradient_of_its_own_loss(rule, 
 
 @pytest.mark.parametrize("rule", ["published", "interpolations", "capped"])
 def test_fakes_beyond_the_margin_count_for_the_generator_alone(rule):
-    model = GAIAConfig(rule=rule, margin=0.02, **SMALL).build(3, seeded())
+    model = GAIAConfig(rule=rule, margin=0.02, **SMALL).build((3,), seeded())
     x = 0.05 * data()
     wanted = two_separate_gradients(model, x)
-    unbounded = two_separate_gradients(GAIAConfig(rule=rule, **SMALL).build(3, seeded()), x)
+    unbounded = two_separate_gradients(GAIAConfig(rule=rule, **SMALL).build((3,), seeded()), x)
     assert not torch.allclose(wanted["discriminator"][0], unbounded["discriminator"][0], rtol=0.05)
     played(model, x)
     for name, player in model.players().items():
@@ -119,7 +120,7 @@ def test_fakes_beyond_the_margin_count_for_the_generator_alone(rule):
 
 @pytest.mark.parametrize("clip", [0.001, 1.0])
 def test_the_one_backward_pass_is_exact_where_the_losses_are_clipped_and_all_weights_vanish(clip: float):
-    model = GAIAConfig(clip=clip, alpha=0.5, **SMALL).build(3, seeded())
+    model = GAIAConfig(clip=clip, alpha=0.5, **SMALL).build((3,), seeded())
     x = data()
     wanted = two_separate_gradients(model, x)
     played(model, x)
@@ -131,7 +132,7 @@ def test_the_one_backward_pass_is_exact_where_the_losses_are_clipped_and_all_wei
 
 def test_a_discriminator_that_weighs_fakes_with_zero_still_teaches_the_generator():
     # σ(−20 · large) = 0: with L_i far below L_x the discriminator's weight of fakes vanishes.
-    model = GAIAConfig(slope=1e4, balance="detached", alpha=0.0, **SMALL).build(3, seeded())
+    model = GAIAConfig(slope=1e4, balance="detached", alpha=0.0, **SMALL).build((3,), seeded())
     x = data()
     wanted = two_separate_gradients(model, x)
     terms = played(model, x)
@@ -152,7 +153,7 @@ def test_the_crossing_is_the_identity_forward_and_scales_each_row_backward():
 
 
 def test_reported_losses_are_those_of_the_plain_formulas():
-    model = GAIAConfig.published(alpha=0.7, pixel_weight=0.2, **SMALL).build(3, seeded())
+    model = GAIAConfig.published(alpha=0.7, pixel_weight=0.2, **SMALL).build((3,), seeded())
     x = data()
     terms = {name: float(term) for name, term in model.play(x, seeded(3)).terms.items()}
     model.requires_grad_(False)
@@ -172,7 +173,7 @@ def test_reported_losses_are_those_of_the_plain_formulas():
 
 
 def test_objectives_carry_the_losses_values_and_the_paces():
-    model = GAIAConfig(**SMALL).build(3, seeded())
+    model = GAIAConfig(**SMALL).build((3,), seeded())
     result = model.play(data(), seeded(3))
     for name, loss in (("generator", "L_G"), ("discriminator", "L_D")):
         torch.testing.assert_close(result.objectives[name].loss.detach(), result.terms[loss])
@@ -180,7 +181,7 @@ def test_objectives_carry_the_losses_values_and_the_paces():
 
 
 def test_without_alpha_no_structure_loss_is_computed():
-    assert "structure_loss" not in GAIAConfig(alpha=0.0, **SMALL).build(3, seeded()).play(data(), seeded()).terms
+    assert "structure_loss" not in GAIAConfig(alpha=0.0, **SMALL).build((3,), seeded()).play(data(), seeded()).terms
 
 
 # --- mixing
@@ -188,7 +189,7 @@ def test_without_alpha_no_structure_loss_is_computed():
 
 @pytest.mark.parametrize(("mixing", "share_outside"), [("gaussian", 0.0455), ("uniform", 0.0)])
 def test_the_share_of_extrapolations_is_that_of_the_mixing(mixing, share_outside: float):
-    model = GAIAConfig(latent_dim=1, mixing=mixing, **SMALL).build(1, seeded())
+    model = GAIAConfig(latent_dim=1, mixing=mixing, **SMALL).build((1,), seeded())
     # Two stimuli, 0 and 1, in the two halves: an interpolation is 1 − β.
     z = torch.cat([torch.zeros(20_000, 1), torch.ones(20_000, 1)])
     mixed = model.interpolations(z, seeded())
@@ -200,7 +201,7 @@ def test_the_share_of_extrapolations_is_that_of_the_mixing(mixing, share_outside
 
 def test_minibatch_mixing_has_the_moments_of_the_dirichlet_distribution():
     b = 8
-    model = GAIAConfig(latent_dim=b, mixing="minibatch", **SMALL).build(2, seeded())
+    model = GAIAConfig(latent_dim=b, mixing="minibatch", **SMALL).build((2,), seeded())
     # Codes are unit vectors, so that an interpolation is its own weights.
     rng = seeded()
     weights = torch.cat([model.interpolations(torch.eye(b), rng) for _ in range(2000)])
@@ -215,7 +216,7 @@ def test_minibatch_mixing_has_the_moments_of_the_dirichlet_distribution():
 
 
 def test_an_autoencoders_objective_is_its_pixel_error_at_full_pace():
-    model = AEConfig(**SMALL).build(3, seeded())
+    model = AEConfig(**SMALL).build((3,), seeded())
     x = data()
     objective = model.play(x, seeded()).objectives["autoencoder"]
     torch.testing.assert_close(objective.loss, (x - model.decode(model.encode(x))).abs().mean())
@@ -223,7 +224,7 @@ def test_an_autoencoders_objective_is_its_pixel_error_at_full_pace():
 
 
 def test_a_vaes_objective_is_the_elbo_with_beta():
-    model = VAEConfig(beta=0.5, **SMALL).build(3, seeded())
+    model = VAEConfig(beta=0.5, **SMALL).build((3,), seeded())
     x = data()
     result = model.play(x, seeded(4))
     mean, log_variance = model.autoencoder.encoder(x).chunk(2, 1)
@@ -242,7 +243,7 @@ def test_the_default_beta_is_one_over_the_default_minibatch():
 
 @pytest.mark.parametrize("config", [AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(**SMALL)])
 def test_players_are_disjoint_and_hold_every_parameter(config: Config):
-    model = config.build(3, seeded())
+    model = config.build((3,), seeded())
     players = [set(map(id, player.parameters())) for player in model.players().values()]
     assert set.union(*players) == set(map(id, model.parameters()))
     assert sum(map(len, players)) == len(list(model.parameters()))
@@ -251,13 +252,13 @@ def test_players_are_disjoint_and_hold_every_parameter(config: Config):
 
 @pytest.mark.parametrize("config", [AEConfig(**SMALL), VAEConfig(**SMALL)])
 def test_the_held_out_error_of_an_autoencoder_is_its_pixel_error(config: Config):
-    model = config.build(3, seeded())
+    model = config.build((3,), seeded())
     x = data()
     torch.testing.assert_close(model.held_out_error(x, seeded()), (x - model.decode(model.encode(x))).abs().mean())
 
 
 def test_the_held_out_error_of_gaia_adds_how_far_interpolations_are_from_the_nearest_stimulus():
-    model = GAIAConfig(**SMALL).build(3, seeded())
+    model = GAIAConfig(**SMALL).build((3,), seeded())
     x = data()
     model.requires_grad_(False)
     x_i = model.decode(model.interpolations(model.encode(x), seeded(1))).numpy()
@@ -267,14 +268,14 @@ def test_the_held_out_error_of_gaia_adds_how_far_interpolations_are_from_the_nea
 
 
 def test_realism_is_the_discriminators_error_of_each_stimulus():
-    model = GAIAConfig(**SMALL).build(3, seeded())
+    model = GAIAConfig(**SMALL).build((3,), seeded())
     x = data()
     torch.testing.assert_close(model.realism(x), (x - model.discriminator(x)).abs().mean(1))
 
 
 def test_the_discriminator_can_have_a_latent_code_and_a_learning_rate_of_its_own():
     config = GAIAConfig(discriminator_latent=1, discriminator_learning_rate=3e-4, **SMALL)
-    model = config.build(3, seeded())
+    model = config.build((3,), seeded())
     assert model.discriminator.encoder(data()).shape == (16, 1)
     assert model.encode(data()).shape == (16, 2)
     assert config.learning_rates() == {"generator": 1e-3, "discriminator": 3e-4}
@@ -283,7 +284,7 @@ def test_the_discriminator_can_have_a_latent_code_and_a_learning_rate_of_its_own
 def test_playing_draws_from_the_given_generator_alone():
     before = torch.random.get_rng_state()
     for config in (AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(mixing="minibatch", **SMALL)):
-        config.build(3, seeded()).play(data(), seeded())
+        config.build((3,), seeded()).play(data(), seeded())
     assert torch.equal(before, torch.random.get_rng_state())
 
 
@@ -299,8 +300,7 @@ def test_published_is_the_method_as_published():
     config = GAIAConfig.published(alpha=0.0)
     assert config == GAIAConfig(
         alpha=0.0,
-        hidden_units=256,
-        hidden_layers=3,
+        network=FullyConnected(hidden_units=256, hidden_layers=3),
         initialisation="glorot",
         learning_rate=1e-3,
         schedule="constant",
@@ -322,7 +322,7 @@ def test_published_is_the_method_as_published():
 def test_unknown_models_and_fields_are_errors():
     with pytest.raises(ValueError, match=r"model must be one of AE, VAE, GAIA, got 'GAN'"):
         config_from_dict({"model": "GAN"})
-    with pytest.raises(ValueError, match=r"AE has no field 'alpha'; it has latent_dim, hidden_units"):
+    with pytest.raises(ValueError, match=r"AE has no field 'alpha'; it has latent_dim, network"):
         config_from_dict({"model": "AE", "alpha": 1.0})
 
 
@@ -330,7 +330,6 @@ def test_unknown_models_and_fields_are_errors():
     ("field", "value", "message"),
     [
         ("latent_dim", 0, "latent_dim must be at least 1, got 0"),
-        ("hidden_layers", 0, "hidden_layers must be at least 1, got 0"),
         ("learning_rate", 0.0, "learning_rate must be above 0, got 0.0"),
         ("learning_rate", math.nan, "learning_rate must be above 0, got nan"),
         ("averaging", 1.0, "averaging must be at least 0 and below 1, got 1.0"),
@@ -355,7 +354,7 @@ def test_a_vaes_beta_must_not_be_negative():
 
 def test_models_know_their_class():
     assert [
-        type(config.build(2, seeded())) for config in (AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(**SMALL))
+        type(config.build((2,), seeded())) for config in (AEConfig(**SMALL), VAEConfig(**SMALL), GAIAConfig(**SMALL))
     ] == [
         AE,
         VAE,

@@ -17,10 +17,11 @@ import pytest
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
 from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+from gaia_explore.networks import FullyConnected
 from gaia_explore.runs import FILE, Run, load, train
 from gaia_explore.stimuli import Stimuli
 
-SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 2}
+SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,8 @@ from gaia_explore.models import GAIAConfig
 from gaia_explore.runs import train
 
 train_set, held_out = stimuli.moons(n=256, seed=0).split(0.75, seed=0)
-config = GAIAConfig(hidden_units=16, hidden_layers=2, averaging=0.9)
+from gaia_explore.networks import FullyConnected
+config = GAIAConfig(network=FullyConnected(hidden_units=16, hidden_layers=2), averaging=0.9)
 # The imports, and those of a first step, take longer than the training: they are paid once, before the forks.
 train(config, train_set, steps=1, progress=False, device="cpu")
 for folder in sys.stdin:

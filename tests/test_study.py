@@ -9,9 +9,10 @@ import pytest
 
 from gaia_explore import scores, stimuli, study
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.networks import FullyConnected
 from gaia_explore.runs import FILE, load
 
-SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 1}
+SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=1)}
 SETTINGS: dict[tuple[str, str], Config] = {
     ("AE", "default"): AEConfig(**SMALL),
     ("GAIA α=1", "default"): GAIAConfig(**SMALL),

@@ -13,6 +13,7 @@ from gaia_explore.models.config import Config, check_choice
 from gaia_explore.models.gaia import GAIA, Crossing, GAIAConfig
 from gaia_explore.models.model import Model, Objective, Round
 from gaia_explore.models.vae import VAE, VAEConfig
+from gaia_explore.networks import network_from_dict
 
 __all__ = [
     "AE",
@@ -41,4 +42,6 @@ def config_from_dict(values: dict[str, Any]) -> Config:
     for name in values:
         if name not in known:
             raise ValueError(f"{model} has no field {name!r}; it has {', '.join(known)}")
+    if "network" in values:
+        values["network"] = network_from_dict(values["network"])
     return config(**values)

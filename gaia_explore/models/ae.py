@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
-from gaia_explore.models.config import Config, autoencoder_of
+from gaia_explore.models.config import Config
 from gaia_explore.models.model import Model, Objective, Round
 
 
@@ -19,8 +19,8 @@ class AEConfig(Config):
 
     name: ClassVar[str] = "AE"
 
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "AE":
-        return AE(self, n_dimensions, generator)
+    def build(self, shape: tuple[int, ...], generator: torch.Generator) -> "AE":
+        return AE(self, shape, generator)
 
 
 @final
@@ -30,9 +30,11 @@ class AE(Model):
     Source: Sainburg et al. 2018, §3.1.
     """
 
-    def __init__(self, config: AEConfig, n_dimensions: int, generator: torch.Generator):
-        super().__init__(config, n_dimensions)
-        self.autoencoder = autoencoder_of(config, n_dimensions, generator)
+    def __init__(self, config: AEConfig, shape: tuple[int, ...], generator: torch.Generator):
+        super().__init__(config)
+        self.autoencoder = config.network.autoencoder(
+            shape, config.latent_dim, generator=generator, initialisation=config.initialisation, bounded=True
+        )
 
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}

@@ -2,12 +2,12 @@
 
 import math
 from abc import abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 
-from gaia_explore.networks import FullyConnectedAutoencoder, Initialisation
+from gaia_explore.networks import FullyConnected, Initialisation, Network, check_whole
 
 if TYPE_CHECKING:
     from gaia_explore.models.model import Model
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What every model is built from (abstract): network sizes, learning rate and its schedule.
+    """What every model is built from (abstract): its network, learning rate and schedule.
 
     Parameters
     ----------
     latent_dim
         Number of latent dimensions.
-    hidden_units, hidden_layers
-        Width and number of the hidden layers of an encoder; a decoder has the same.
+    network
+        Kind and sizes of the networks: :class:`~gaia_explore.networks.FullyConnected`, or for pictures
+        :class:`~gaia_explore.networks.Convolutional` or :class:`~gaia_explore.networks.StyleContent`.
     initialisation
-        ``"glorot"`` or ``"torch"``, see :class:`~gaia_explore.networks.FullyConnected`.
+        How initial weights are drawn, ``"glorot"`` or ``"torch"``: see
+        :meth:`~gaia_explore.networks.Network.autoencoder`.
     learning_rate
         Adam's, before schedule and pace.
     schedule
@@ -34,8 +36,7 @@ class Config:
     """
 
     latent_dim: int = 2
-    hidden_units: int = 256
-    hidden_layers: int = 3
+    network: Network = field(default_factory=FullyConnected)
     initialisation: Initialisation = "torch"
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -44,16 +45,17 @@ class Config:
     name: ClassVar[str]
 
     def __post_init__(self):
-        for count in ("latent_dim", "hidden_units", "hidden_layers"):
-            check_whole(count, getattr(self, count), minimum=1)
+        check_whole("latent_dim", self.latent_dim, minimum=1)
+        if not isinstance(self.network, Network):
+            raise TypeError(f"network must be a FullyConnected, Convolutional or StyleContent, got {self.network!r}")
         check_choice("initialisation", self.initialisation, ("glorot", "torch"))
         check_choice("schedule", self.schedule, ("constant", "cosine"))
         check_range("learning_rate", self.learning_rate, 0, math.inf, open_low=True)
         check_range("averaging", self.averaging, 0, 1.0)
 
     @abstractmethod
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "Model":
-        """A model for flattened stimuli of that length, its initial weights drawn from ``generator`` (on the CPU)."""
+    def build(self, shape: tuple[int, ...], generator: torch.Generator) -> "Model":
+        """A model for stimuli of that shape, its initial weights drawn from ``generator`` (on the CPU)."""
 
     def learning_rates(self) -> dict[str, float]:
         """Each player's learning rate."""
@@ -61,28 +63,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; :func:`config_from_dict` is the inverse."""
-        return {"model": self.name, **asdict(self)}
-
-
-def autoencoder_of(
-    config: Config, n_dimensions: int, generator: torch.Generator, *, latent_dim: int = 0, code_parameters: int = 1
-) -> FullyConnectedAutoencoder:
-    return FullyConnectedAutoencoder(
-        n_dimensions,
-        latent_dim or config.latent_dim,
-        hidden_units=config.hidden_units,
-        hidden_layers=config.hidden_layers,
-        generator=generator,
-        initialisation=config.initialisation,
-        code_parameters=code_parameters,
-    )
-
-
-def check_whole(name: str, value: Any, *, minimum: int):
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+        return {"model": self.name, **asdict(self), "network": self.network.to_dict()}
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]):

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
-from gaia_explore.models.config import Config, autoencoder_of, check_choice, check_range, check_whole
+from gaia_explore.models.config import Config, check_choice, check_range
 from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.networks import check_whole
 
 
 @final
@@ -91,8 +92,8 @@ class GAIAConfig(Config):
         rule = {"rule": "published", "margin": math.inf, "pixel_weight": 0.0, "adversarial_weight": 1.0}
         return cls(**({"initialisation": "glorot", "schedule": "constant", **rule} | changes))
 
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "GAIA":
-        return GAIA(self, n_dimensions, generator)
+    def build(self, shape: tuple[int, ...], generator: torch.Generator) -> "GAIA":
+        return GAIA(self, shape, generator)
 
     def learning_rates(self) -> dict[str, float]:
         rate = self.discriminator_learning_rate
@@ -109,14 +110,13 @@ class GAIA(Model):
     Source: Sainburg et al. 2018, §2 and Algorithm 1.
     """
 
-    def __init__(self, config: GAIAConfig, n_dimensions: int, generator: torch.Generator):
-        super().__init__(config, n_dimensions)
+    def __init__(self, config: GAIAConfig, shape: tuple[int, ...], generator: torch.Generator):
+        super().__init__(config)
         self.settings = config
-        self.generator = autoencoder_of(config, n_dimensions, generator)
+        network, drawn = config.network, {"generator": generator, "initialisation": config.initialisation}
         latent = config.discriminator_latent
-        self.discriminator = autoencoder_of(
-            config, n_dimensions, generator, latent_dim=config.latent_dim if latent == "same" else latent
-        )
+        self.generator = network.autoencoder(shape, config.latent_dim, bounded=True, **drawn)
+        self.discriminator = network.discriminator(shape, config.latent_dim if latent == "same" else latent, **drawn)
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}

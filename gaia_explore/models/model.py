@@ -37,20 +37,17 @@ class Round:
 
 
 class Model(nn.Module):
-    """A trainable model of flattened stimuli (abstract).
+    """A trainable model (abstract). Everywhere in it stimuli are flattened, of length p.
 
     Parameters
     ----------
     config
         What it was built from.
-    n_dimensions
-        Length p of a flattened stimulus.
     """
 
-    def __init__(self, config: Config, n_dimensions: int):
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.n_dimensions = n_dimensions
 
     @abstractmethod
     def players(self) -> dict[str, nn.Module]:

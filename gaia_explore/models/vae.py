@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
-from gaia_explore.models.config import Config, autoencoder_of, check_range
+from gaia_explore.models.config import Config, check_range
 from gaia_explore.models.model import Model, Objective, Round
 
 
@@ -34,8 +34,8 @@ class VAEConfig(Config):
         super().__post_init__()
         check_range("beta", self.beta, 0, math.inf)
 
-    def build(self, n_dimensions: int, generator: torch.Generator) -> "VAE":
-        return VAE(self, n_dimensions, generator)
+    def build(self, shape: tuple[int, ...], generator: torch.Generator) -> "VAE":
+        return VAE(self, shape, generator)
 
 
 @final
@@ -45,10 +45,13 @@ class VAE(Model):
     Source: Kingma & Welling 2014; β as in Higgins et al. 2017.
     """
 
-    def __init__(self, config: VAEConfig, n_dimensions: int, generator: torch.Generator):
-        super().__init__(config, n_dimensions)
+    def __init__(self, config: VAEConfig, shape: tuple[int, ...], generator: torch.Generator):
+        super().__init__(config)
         self.beta = config.beta
-        self.autoencoder = autoencoder_of(config, n_dimensions, generator, code_parameters=2)
+        # Unbounded: the decoder gives logits.
+        self.autoencoder = config.network.autoencoder(
+            shape, config.latent_dim, generator=generator, initialisation=config.initialisation, code_parameters=2
+        )
 
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}

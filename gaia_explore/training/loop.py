@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -25,12 +25,12 @@ BLOCK = 50
 
 def fit(
     config: Config,
-    x: Float[np.ndarray, "n p"],
+    x: Shaped[np.ndarray, "n *x"],
     *,
     steps: int,
     batch_size: int,
     seed: int,
-    held_out: Float[np.ndarray, "m p"] | None = None,
+    held_out: Shaped[np.ndarray, "m *x"] | None = None,
     evaluate_every: int = 250,
     patience: int = 0,
     device: str = "auto",
@@ -41,12 +41,13 @@ def fit(
     about: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Train a model on flattened stimuli in [0, 1].
+    """Train a model on stimuli.
 
     Parameters
     ----------
     config, x
-        The model and the stimuli; they live on the device for the whole training.
+        The model, and the stimuli: float32 in [0, 1], or uint8 in [0, 255]. They live on the device for the whole
+        training.
     steps, batch_size, seed
         Number of minibatches, stimuli in each (drawn with replacement), and the seed of weights, minibatches and noise.
     held_out, evaluate_every, patience
@@ -74,7 +75,7 @@ def fit(
     identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
     with _cpu_threads(threads):
         training = _Training(config, x, batch_size, seed, place)
-        shown = None if held_out is None else torch.tensor(held_out, device=place)
+        shown = None if held_out is None else _scaled(_flat(held_out, place))
         if checkpoint is not None and checkpoint.is_file():
             training.restore(*read_checkpoint(checkpoint), identity, steps)
         bar = tqdm(
@@ -116,7 +117,7 @@ class _Training:
     def __init__(
         self,
         config: Config,
-        x: Float[np.ndarray, "n p"],
+        x: Shaped[np.ndarray, "n *x"],
         batch_size: int,
         seed: int,
         device: torch.device,
@@ -125,9 +126,10 @@ class _Training:
         self.batch_size = batch_size
         self.seed = seed
         self.device = device
-        self.x = torch.tensor(x, device=device)
+        self.shape = x.shape[1:]
+        self.x = _flat(x, device)
         # Weights are drawn on the CPU, so that a seed gives the same ones on every device.
-        self.model = config.build(x.shape[1], torch.Generator().manual_seed(seed)).to(device)
+        self.model = config.build(self.shape, torch.Generator().manual_seed(seed)).to(device)
         rates = config.learning_rates()
         self.players = {
             name: Player(module, rates[name], config.averaging) for name, module in self.model.players().items()
@@ -145,7 +147,7 @@ class _Training:
         while self.step < until:
             rows = torch.randint(len(self.x), (self.batch_size,), generator=self.rng, device=self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-                played = self.model.play(self.x[rows], self.rng)
+                played = self.model.play(_scaled(self.x[rows]), self.rng)
             torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
             factor = 1.0
             if self.config.schedule == "cosine":
@@ -216,7 +218,7 @@ class _Training:
         """The JSON beside the tensors."""
         return {
             **identity,
-            "n_dimensions": self.x.shape[1],
+            "shape": list(self.shape),
             "steps": steps,
             "step": self.step,
             "terms": self.terms,
@@ -244,6 +246,14 @@ class _Training:
             player.restore({part: tensors[f"{name}/{part}"] for part in player.state()})
             if f"{name}/best" in tensors:
                 self.best[name] = tensors[f"{name}/best"].to(self.device)
+
+
+def _flat(x: Shaped[np.ndarray, "n *x"], device: torch.device) -> Shaped[Tensor, "n p"]:
+    return torch.tensor(x.reshape(len(x), -1), device=device)
+
+
+def _scaled(x: Shaped[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+    return x if x.is_floating_point() else x.float() / 255
 
 
 @contextmanager

@@ -25,7 +25,7 @@ B = 128
 
 def ours(config: Config) -> Step:
     """The loop of the package, without its history, checkpoints and progress bar."""
-    model = config.build(2, torch.Generator().manual_seed(0))
+    model = config.build((2,), torch.Generator().manual_seed(0))
     rates = config.learning_rates()
     players = {name: Player(module, rates[name]) for name, module in model.players().items()}
     rng = torch.Generator().manual_seed(0)

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TRAINING = """import gaia_explore as ge
 
-config = ge.GAIAConfig(hidden_units=16, hidden_layers=2)
+config = ge.GAIAConfig(network=ge.networks.FullyConnected(hidden_units=16, hidden_layers=2))
 run = ge.train(config, ge.stimuli.moons(n=256), steps=1_000_000)"""
 
 

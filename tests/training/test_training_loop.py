@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.networks import FullyConnected
 from gaia_explore.training import choose_device, fit, read_checkpoint
 from gaia_explore.training import loop as loop_module
 from gaia_explore.training.player import Player
 
-SMALL: dict[str, Any] = {"hidden_units": 8, "hidden_layers": 2}
+SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 X = np.random.default_rng(0).random((64, 2), dtype=np.float32)
 
 

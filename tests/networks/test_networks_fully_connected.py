@@ -1,4 +1,4 @@
-"""Networks: shapes, initial weights and the products they compute."""
+"""Fully connected networks: shapes, initial weights and the products they compute."""
 
 import math
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gaia_explore.networks import FullyConnected, FullyConnectedAutoencoder, Linear
+from gaia_explore.networks import FullyConnected, network_from_dict
+from gaia_explore.networks.fully_connected import Linear, MultilayerPerceptron
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -50,7 +51,7 @@ def test_torchs_initial_weights_and_biases_lie_within_one_over_the_root_of_the_i
 
 
 def test_fully_connected_is_a_chain_of_linear_layers_and_leaky_relus():
-    network = FullyConnected((2, 8, 8, 3), generator=seeded(), slope=0.2)
+    network = MultilayerPerceptron((2, 8, 8, 3), generator=seeded(), initialisation="torch", slope=0.2)
     x = torch.randn(4, 2, generator=seeded(1))
     first, second, last = network.layers
     expected = last(nn.functional.leaky_relu(second(nn.functional.leaky_relu(first(x), 0.2)), 0.2))
@@ -58,18 +59,43 @@ def test_fully_connected_is_a_chain_of_linear_layers_and_leaky_relus():
 
 
 def test_an_autoencoder_has_mirrored_halves_of_the_given_width_and_depth():
-    network = FullyConnectedAutoencoder(5, 3, hidden_units=16, hidden_layers=2, generator=seeded(), code_parameters=2)
+    network = FullyConnected(hidden_units=16, hidden_layers=2).autoencoder(
+        (5,), 3, generator=seeded(), initialisation="torch", code_parameters=2
+    )
     halves = (network.encoder, network.decoder)
-    sizes = [[tuple(sorted(layer.get_parameter("weight").shape)) for layer in half.layers] for half in halves]
+    sizes = [
+        [tuple(sorted(layer.get_parameter("weight").shape)) for layer in half.get_submodule("layers").children()]
+        for half in halves
+    ]
     assert sizes == [[(5, 16), (16, 16), (6, 16)], [(3, 16), (16, 16), (5, 16)]]
 
 
 def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone():
     before = torch.random.get_rng_state()
     first, second, other = (
-        FullyConnected((2, 8, 2), generator=seeded(seed), initialisation="torch") for seed in (0, 0, 1)
+        MultilayerPerceptron((2, 8, 2), generator=seeded(seed), initialisation="torch") for seed in (0, 0, 1)
     )
     assert torch.equal(before, torch.random.get_rng_state())
     weights = [network.get_parameter("layers.0.weight") for network in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_pictures_pass_flattened():
+    network = FullyConnected(hidden_units=4).autoencoder((3, 2, 1), 2, generator=seeded(), initialisation="torch")
+    assert network(torch.zeros(5, 6)).shape == (5, 6)
+
+
+def test_unknown_networks_and_fields_are_errors():
+    with pytest.raises(ValueError, match=r"network must be one of fully connected, .*, style–content, got 'x'"):
+        network_from_dict({"kind": "x"})
+    with pytest.raises(ValueError, match="a fully connected network has no field 'filters'; it has hidden_units"):
+        network_from_dict({"kind": "fully connected", "filters": 3})
+
+
+@pytest.mark.parametrize("field", ["hidden_units", "hidden_layers"])
+def test_sizes_out_of_range_are_named(field: str):
+    with pytest.raises(ValueError, match=f"{field} must be at least 1, got 0"):
+        FullyConnected(**{field: 0})
+    with pytest.raises(TypeError, match=f"{field} must be a whole number, got True"):
+        FullyConnected(**{field: True})

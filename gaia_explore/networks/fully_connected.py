@@ -1,0 +1,111 @@
+"""Fully connected networks, for flat stimuli."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gaia_explore.networks.initialising import Initialisation, draw_weights
+from gaia_explore.networks.network import Autoencoder, Network, check_whole
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FullyConnected(Network):
+    """An encoder and a decoder of ``hidden_layers`` × ``hidden_units`` each, mirrored, with a linear latent code.
+
+    Takes stimuli of any shape, flattened; what leaves the decoder is never bounded.
+    """
+
+    hidden_units: int = 256
+    hidden_layers: int = 3
+
+    kind: ClassVar[str] = "fully connected"
+
+    def __post_init__(self):
+        check_whole("hidden_units", self.hidden_units, minimum=1)
+        check_whole("hidden_layers", self.hidden_layers, minimum=1)
+
+    def autoencoder(
+        self,
+        shape: tuple[int, ...],
+        latent_dim: int,
+        *,
+        generator: torch.Generator,
+        initialisation: Initialisation,
+        code_parameters: int = 1,
+        bounded: bool = False,
+    ) -> Autoencoder:
+        n_dimensions, hidden = math.prod(shape), (self.hidden_units,) * self.hidden_layers
+        drawn = {"generator": generator, "initialisation": initialisation}
+        return Autoencoder(
+            MultilayerPerceptron((n_dimensions, *hidden, latent_dim * code_parameters), **drawn),
+            MultilayerPerceptron((latent_dim, *hidden, n_dimensions), **drawn),
+        )
+
+
+class Linear(nn.Module):
+    """x W + b, its weights kept with the longer side contiguous.
+
+    Matrix libraries are several times slower where a thin matrix (two columns, in the planar study) is read across
+    its short side; keeping the long side contiguous makes all three products of a layer (forward, and the gradients
+    of weights and input) run at full speed at both ends of a network.
+
+    Parameters
+    ----------
+    n_in, n_out
+        Number of inputs and outputs.
+    generator, initialisation
+        See :meth:`Network.autoencoder`.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, generator: torch.Generator, initialisation: Initialisation):
+        super().__init__()
+        self.long_side_in = n_in > n_out
+        weight = torch.empty((n_out, n_in) if self.long_side_in else (n_in, n_out))
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.empty(n_out))
+        draw_weights(self.weight, self.bias, n_in, n_out, generator, initialisation)
+
+    def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
+        return torch.addmm(self.bias, x, self.weight.t() if self.long_side_in else self.weight)
+
+
+class MultilayerPerceptron(nn.Module):
+    """Linear layers of the given widths with leaky ReLUs between them and a linear output.
+
+    Parameters
+    ----------
+    widths
+        Number of units from input to output, e.g. ``(2, 256, 256, 256, 2)``.
+    generator, initialisation
+        See :meth:`Network.autoencoder`.
+    slope
+        Slope of the leaky ReLU for negative inputs.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        generator: torch.Generator,
+        initialisation: Initialisation,
+        slope: float = 0.2,
+    ):
+        super().__init__()
+        self.slope = slope
+        self.layers = nn.ModuleList(
+            Linear(n_in, n_out, generator=generator, initialisation=initialisation) for n_in, n_out in pairwise(widths)
+        )
+
+    def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
+        *hidden, last = self.layers
+        for layer in hidden:
+            # In place: the backward pass needs only the sign of the result, and the floor is memory traffic here.
+            x = functional.leaky_relu_(layer(x), self.slope)
+        return last(x)

@@ -1,0 +1,97 @@
+"""What every network is to the models: a builder of autoencoders."""
+
+from abc import abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gaia_explore.networks.initialising import Initialisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The sizes of a network (abstract)."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def autoencoder(
+        self,
+        shape: tuple[int, ...],
+        latent_dim: int,
+        *,
+        generator: torch.Generator,
+        initialisation: Initialisation,
+        code_parameters: int = 1,
+        bounded: bool = False,
+    ) -> "Autoencoder":
+        """An encoder and a decoder, with initial weights.
+
+        Parameters
+        ----------
+        shape
+            Of one stimulus; pictures are (h, w, c).
+        latent_dim
+            Number of latent dimensions.
+        generator, initialisation
+            Source of the initial weights (the global stream is never drawn from), and how they are drawn:
+            ``"glorot"``, uniform weights in ±√(6 / (in + out)) and zero bias, the published choice; or ``"torch"``,
+            weights and bias uniform in ±1/√in, PyTorch's own default.
+        code_parameters
+            How many numbers the encoder gives for each latent dimension: 1, or 2 for all means and then all log
+            variances.
+        bounded
+            Whether pictures leave the decoder through a sigmoid. Flat stimuli never do.
+
+        Raises
+        ------
+        ValueError
+            Where stimuli of that shape do not fit the network.
+        """
+
+    def discriminator(
+        self,
+        shape: tuple[int, ...],
+        latent_dim: int,
+        *,
+        generator: torch.Generator,
+        initialisation: Initialisation,
+    ) -> nn.Module:
+        """What maps stimuli to their reproductions: an autoencoder, unless a network says otherwise."""
+        return self.autoencoder(shape, latent_dim, generator=generator, initialisation=initialisation, bounded=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; :func:`network_from_dict` is the inverse."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@final
+class Autoencoder(nn.Module):
+    """An encoder (b, p) → (b, d) and a decoder (b, d) → (b, p)."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+        return self.decoder(self.encoder(x))
+
+
+def check_picture(kind: str, shape: tuple[int, ...], multiple: int):
+    """Raise unless stimuli of that shape are pictures whose sides are multiples of a number of pixels."""
+    if len(shape) != 3:
+        raise ValueError(f"a {kind} network needs pictures, shape (h, w, c), got {shape}")
+    if shape[0] % multiple or shape[1] % multiple:
+        raise ValueError(f"a {kind} network needs sides that are multiples of {multiple} pixels, got {shape[:2]}")
+
+
+def check_whole(name: str, value: Any, *, minimum: int):
+    """Raise unless a value is a whole number of at least that size."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
