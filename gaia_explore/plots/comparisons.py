@@ -53,7 +53,7 @@ def support_over_t(
         1,
         panel=(560, 340),
         gap=(0, 0),
-        margin={"l": 76, "r": 130, "t": 76, "b": 60},
+        margin={"l": 76, "r": 130, "t": 18, "b": 60},
         title=title,
         subtitle=SUPPORT + ("; bands: low to high" if banded else ""),
     )
@@ -110,7 +110,7 @@ def frontier(
         columns,
         panel=panel,
         gap=gap,
-        margin={"l": 76, "r": 24, "t": 132, "b": 64},
+        margin={"l": 76, "r": 24, "t": 72, "b": 64},
         title=title,
         subtitle="means over seeds, bars from the least seed to the greatest; up and to the left is better",
         subplot_titles=sets,

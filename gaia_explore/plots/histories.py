@@ -61,9 +61,9 @@ def history(
     figure = panel_grid(
         len(panels),
         1,
-        panel=(600, 220 if len(panels) > 1 else 320),
+        panel=(560, 220 if len(panels) > 1 else 320),
         gap=(0, 26),
-        margin={"l": 76, "r": 200, "t": 76, "b": 56},
+        margin={"l": 76, "r": 200, "t": 18, "b": 56},
         title=title,
         subtitle="" if smooth == 1 else f"running means of {smooth} steps over the single steps",
         shared_xaxes=True,

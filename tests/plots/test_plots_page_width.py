@@ -1,0 +1,68 @@
+"""Figures fit a notebook's page: JupyterLab shows 848 pixels before there is a scroll bar."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_explore import geometry, plots
+from gaia_explore.stimuli import Stimuli
+
+WIDEST = 840
+MODELS = ["AE", "VAE", "GAIA α=0", "GAIA α=1"]
+
+
+class Same:
+    """A codec whose codes are the stimuli."""
+
+    def encode(self, x):
+        return x
+
+    def decode(self, z):
+        return z
+
+    def magnification(self, z):
+        return np.exp(5 * z[:, 0])
+
+
+STIMULI = Stimuli.from_array(
+    np.random.default_rng(0).random((40, 2)), attributes={"label": np.arange(40) % 3}, title="cloud"
+)
+
+
+def grid_of(n_sets, n_models):
+    return {(f"set {i}", f"model {j}"): (Same(), STIMULI) for i in range(n_sets) for j in range(n_models)}
+
+
+def gaia_history():
+    terms = ["L_x", "pixel_error", "w_D", "pace_discriminator"]
+    return pd.DataFrame(1.0, index=pd.RangeIndex(1, 101, name="step"), columns=pd.Index(terms))
+
+
+def curves():
+    return pd.DataFrame(
+        [(m, t, 0.5, 0.4, 0.6) for m in MODELS for t in (0, 1)], columns=[*"mt", "share", "low", "high"]
+    )
+
+
+FIGURES = {
+    "stimuli": lambda: plots.stimuli(STIMULI),
+    "warp": lambda: plots.warp(Same(), geometry.hull_mesh(STIMULI.x, 6), STIMULI),
+    "codes_and_decodings": lambda: plots.codes_and_decodings(Same(), STIMULI),
+    "history": lambda: plots.history(gaia_history()),
+    "support_over_t": lambda: plots.support_over_t(curves().rename(columns={"m": "model"})),
+    **{
+        f"{name}, {rows} × {columns}": lambda draw=draw, rows=rows, columns=columns: draw(grid_of(rows, columns))
+        for name, draw in {"warp_grid": lambda p: plots.warp_grid(p, n=6), "codes_grid": plots.codes_grid}.items()
+        for rows, columns in [(1, 1), (1, 2), (2, 2), (5, 4), (1, 8)]
+    },
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_and_their_titles_fit_the_page(name):
+    layout = FIGURES[name]().layout
+    assert layout.width <= WIDEST
+    # A letter is about half as wide as high; Plotly's buttons lie over the last 160 pixels of the title's first line.
+    for text, size, end in ((layout.title.text, 17, 160), (layout.title.subtitle.text, 12, 0)):
+        for line in (text or "").split("<br>"):
+            assert layout.margin.l + 0.5 * size * len(line) <= layout.width - end
