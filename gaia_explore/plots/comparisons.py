@@ -58,22 +58,30 @@ def support_over_t(
         subtitle=SUPPORT + ("; bands: low to high" if banded else ""),
     )
     colours = model_colours(curves["model"])
-    for model, curve in curves.groupby("model", sort=False):
-        name, colour = str(model), colours[str(model)]
-        curve = curve.sort_values("t")
+    by_model = {str(model): curve.sort_values("t") for model, curve in curves.groupby("model", sort=False)}
+    # All bands first: none may lie over a line.
+    for name, curve in by_model.items() if banded else ():
         t = curve["t"].to_numpy()
-        if banded:
-            x = np.concatenate([t, t[::-1]])
-            y = np.concatenate([curve["high"].to_numpy(), curve["low"].to_numpy()[::-1]])
-            band = {"fill": "toself", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}}
-            figure.add_scatter(x=x, y=y, mode="lines", legendgroup=name, showlegend=False, hoverinfo="skip", **band)
         figure.add_scatter(
-            x=t,
+            x=np.concatenate([t, t[::-1]]),
+            y=np.concatenate([curve["high"].to_numpy(), curve["low"].to_numpy()[::-1]]),
+            mode="lines",
+            fill="toself",
+            fillcolor=colours[name],
+            opacity=0.1,
+            line={"width": 0},
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    for name, curve in by_model.items():
+        figure.add_scatter(
+            x=curve["t"].to_numpy(),
             y=curve["share"].to_numpy(),
             mode="lines+markers",
             name=name,
             legendgroup=name,
-            line={"color": colour, "width": 2.2},
+            line={"color": colours[name], "width": 2.2},
             marker={"size": 5},
             hovertemplate=f"t = %{{x:.2f}}: %{{y:.1%}} on support<extra>{name}</extra>",
         )

@@ -103,6 +103,12 @@ def test_band_runs_along_high_and_back_along_low():
     assert "bands" not in plots.support_over_t(curves()).layout.title.subtitle.text
 
 
+def test_no_band_lies_over_a_line():
+    figure = plots.support_over_t(curves(MODELS, low=0.1, high=0.9))
+    assert [trace.fill for trace in figure.data] == ["toself"] * 4 + [None] * 4
+    assert [trace.legendgroup for trace in figure.data] == MODELS * 2
+
+
 # Frontier
 
 
