@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gaia_explore import geometry, plots
-from gaia_explore.stimuli import Stimuli
+from gaia_explore.stimuli import PLANAR_SETS, Stimuli
 
 WIDEST = 840
 MODELS = ["AE", "VAE", "GAIA α=0", "GAIA α=1"]
@@ -33,6 +33,26 @@ def grid_of(n_sets, n_models):
     return {(f"set {i}", f"model {j}"): (Same(), STIMULI) for i in range(n_sets) for j in range(n_models)}
 
 
+def study(n_sets):
+    """A study as large as the planar one: two sweeps of 5 settings, defaults and what was published, 3 seeds each."""
+    settings = [
+        ("AE", "default"),
+        *[("VAE", f"β = 1/{n}") for n in (2048, 512, 128, 32, 8)],
+        *[("GAIA α=1", f"c = {c}") for c in (0.05, 0.1, 0.25, 0.5, 1)],
+        *[(f"GAIA α={alpha}", "published") for alpha in (0, 1)],
+    ]
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        [
+            (name, model, setting, seed, rng.uniform(0.5, 1), rng.uniform(0.001, 0.1))
+            for name in list(PLANAR_SETS)[:n_sets]
+            for model, setting in settings
+            for seed in range(3)
+        ],
+        columns=["stimuli", "model", "setting", "seed", "on_support", "pixel_error"],
+    )
+
+
 def gaia_history():
     terms = ["L_x", "pixel_error", "w_D", "pace_discriminator"]
     return pd.DataFrame(1.0, index=pd.RangeIndex(1, 101, name="step"), columns=pd.Index(terms))
@@ -55,6 +75,7 @@ FIGURES = {
         for name, draw in {"warp_grid": lambda p: plots.warp_grid(p, n=6), "codes_grid": plots.codes_grid}.items()
         for rows, columns in [(1, 1), (1, 2), (2, 2), (5, 4), (1, 8)]
     },
+    **{f"frontier, {n}": lambda n=n: plots.frontier(study(n)) for n in (1, 2, 3, 5)},
 }
 
 
