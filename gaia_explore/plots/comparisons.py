@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from pandas.io.formats.style import Styler
 
-from gaia_explore.plots.panels import axes, legend_once, log_axis, panel_grid
+from gaia_explore.plots.panels import PAGE_WIDTH, axes, legend_once, log_axis, panel_grid
 from gaia_explore.plots.template import model_colours
 from gaia_explore.scores import PAPER_TABLE_ONE
 
@@ -269,28 +269,31 @@ def table_one(table: pd.DataFrame, paper: pd.DataFrame = PAPER_TABLE_ONE) -> Sty
     shown = pd.DataFrame(cells).style
     shown.format_index(escape="html")
     shown.set_caption(CAPTION.format(seeds=" or ".join(map(str, seeds)) + (" seed" if seeds.max() == 1 else " seeds")))
-    cell = "text-align: left; padding: .4em .9em"
+    cell = "text-align: left; padding: .5em .3em; font-size: 12px"
     return shown.set_table_styles(
         [
-            {"selector": "caption", "props": "caption-side: bottom; text-align: left; max-width: 60em"},
+            # JupyterLab leaves 20 pixels free to the right of a table.
+            {"selector": "", "props": f"max-width: {PAGE_WIDTH - 20}px"},
+            {"selector": "caption", "props": "caption-side: bottom; text-align: left"},
             {"selector": "th", "props": f"{cell}; vertical-align: bottom; max-width: 9em"},
             {"selector": "th.row_heading", "props": "vertical-align: top; white-space: nowrap"},
-            {"selector": "td", "props": f"{cell}; vertical-align: top; white-space: nowrap"},
+            {"selector": "td", "props": f"{cell}; vertical-align: top"},
         ]
     )
 
 
 def _cell(row: dict, best: bool, decimals: int, paper: float | None) -> str:
-    """Mean and interval in one line, and in muted ones under it the intercepts."""
+    """Mean and interval in one line, or two where the table has no room, and in muted ones under it the intercepts."""
 
     def number(value: float) -> str:
         return f"{value:z.{decimals}f}".replace("-", "−")
 
     mean, half = number(row["mean"]), (row["high"] - row["low"]) / 2
-    interval = "" if isnan(half) else f" ± {number(half)}"
-    muted = [f"intercept {number(row['intercept'])}"]
+    # Spaces that do not break keep a number with its sign or its name.
+    interval = "" if isnan(half) else f" ±\N{NO-BREAK SPACE}{number(half)}"
+    muted = [f"intercept\N{NO-BREAK SPACE}{number(row['intercept'])}"]
     if paper is not None:
-        muted.append(f"paper {paper:g}".replace("-", "−"))
+        muted.append(f"paper\N{NO-BREAK SPACE}{paper:g}".replace("-", "−"))
     small = "".join(f'<div style="opacity: .65; font-size: 85%">{line}</div>' for line in muted)
     return f"{f'<b>{mean}</b>' if best else mean}{interval}{small}"
 

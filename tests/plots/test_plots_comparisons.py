@@ -236,7 +236,7 @@ def test_cell_holds_mean_interval_intercept_and_the_papers_number():
     assert float(interval) == pytest.approx(half, abs=0.006)
     assert float(intercept.replace("−", "-")) == pytest.approx(row["intercept"], abs=0.006)
     assert paper == "−0.36"
-    assert "intercept −" in cell and "paper −0.36" in cell
+    assert "intercept\xa0−" in cell and "paper\xa0−0.36" in cell
     assert "opacity: .65; font-size: 85%" in cell
 
 
@@ -281,7 +281,7 @@ def test_models_and_scores_that_the_paper_lacks_stand_alone():
 def test_another_papers_numbers_can_be_given():
     other = pd.DataFrame({"r": [0.125]}, index=["AE"])
     read = cells(plots.table_one(table(), other))
-    assert read.loc["AE"].str.contains("paper 0.125").tolist() == [True, False]
+    assert read.loc["AE"].str.contains("paper\xa00.125").tolist() == [True, False]
 
 
 def test_digits_fit_the_size_of_a_column():

@@ -1,10 +1,12 @@
 """Figures fit a notebook's page: JupyterLab shows 848 pixels before there is a scroll bar."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_explore import geometry, plots
+from gaia_explore import geometry, plots, scores
 from gaia_explore.stimuli import PLANAR_SETS, Stimuli
 
 WIDEST = 840
@@ -87,3 +89,22 @@ def test_figures_and_their_titles_fit_the_page(name):
     for text, size, end in ((layout.title.text, 17, 160), (layout.title.subtitle.text, 12, 0)):
         for line in (text or "").split("<br>"):
             assert layout.margin.l + 0.5 * size * len(line) <= layout.width - end
+
+
+def test_table_one_can_shrink_to_the_page():
+    rng = np.random.default_rng(0)
+    names = [*scores.PAPER_TABLE_ONE.columns, "on_support", "pixel_error"]
+    rows = [
+        {"model": model, "stimuli": stimuli, "seed": seed} | {name: -rng.uniform(0.001, 0.1) for name in names}
+        for model in MODELS
+        for stimuli in ("moons", "circles")
+        for seed in range(3)
+    ]
+    html = plots.table_one(scores.table_one(pd.DataFrame(rows))).to_html()
+    assert "max-width: 820px" in html  # JupyterLab leaves 20 pixels free to its right
+    assert html.count("nowrap") == 1  # the models' names
+    # What does not break is no longer than "intercept −0.0360": eight such columns had 773 pixels at 12 pixels
+    # a letter in DejaVu Sans, a wide font, in Chromium.
+    cells = re.findall(r"<t[dh][^>]*>(.*?)</t", html, re.DOTALL)
+    assert len(cells) == 5 * 8
+    assert max(len(word) for cell in cells for word in re.split("[ \n]", re.sub("<[^>]+>", " ", cell))) <= 17
