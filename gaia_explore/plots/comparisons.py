@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from html import escape
-from math import ceil, floor, isnan, log10
+from itertools import cycle
+from math import ceil, floor, isnan, log10, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from pandas.io.formats.style import Styler
 
-from gaia_explore.plots.panels import axes, legend_once, log_axis, panel_grid
-from gaia_explore.plots.template import INK, model_colours
+from gaia_explore.plots.panels import PAGE_WIDTH, axes, legend_once, log_axis, panel_grid
+from gaia_explore.plots.template import model_colours
 from gaia_explore.scores import PAPER_TABLE_ONE
 
 SCORES = {
@@ -53,27 +55,35 @@ def support_over_t(
         1,
         panel=(560, 340),
         gap=(0, 0),
-        margin={"l": 76, "r": 130, "t": 76, "b": 60},
+        margin={"l": 76, "r": 130, "t": 18, "b": 60},
         title=title,
         subtitle=SUPPORT + ("; bands: low to high" if banded else ""),
     )
     colours = model_colours(curves["model"])
-    for model, curve in curves.groupby("model", sort=False):
-        name, colour = str(model), colours[str(model)]
-        curve = curve.sort_values("t")
+    by_model = {str(model): curve.sort_values("t") for model, curve in curves.groupby("model", sort=False)}
+    # All bands first: none may lie over a line.
+    for name, curve in by_model.items() if banded else ():
         t = curve["t"].to_numpy()
-        if banded:
-            x = np.concatenate([t, t[::-1]])
-            y = np.concatenate([curve["high"].to_numpy(), curve["low"].to_numpy()[::-1]])
-            band = {"fill": "toself", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}}
-            figure.add_scatter(x=x, y=y, mode="lines", legendgroup=name, showlegend=False, hoverinfo="skip", **band)
         figure.add_scatter(
-            x=t,
+            x=np.concatenate([t, t[::-1]]),
+            y=np.concatenate([curve["high"].to_numpy(), curve["low"].to_numpy()[::-1]]),
+            mode="lines",
+            fill="toself",
+            fillcolor=colours[name],
+            opacity=0.1,
+            line={"width": 0},
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    for name, curve in by_model.items():
+        figure.add_scatter(
+            x=curve["t"].to_numpy(),
             y=curve["share"].to_numpy(),
             mode="lines+markers",
             name=name,
             legendgroup=name,
-            line={"color": colour, "width": 2.2},
+            line={"color": colours[name], "width": 2.2},
             marker={"size": 5},
             hovertemplate=f"t = %{{x:.2f}}: %{{y:.1%}} on support<extra>{name}</extra>",
         )
@@ -82,90 +92,149 @@ def support_over_t(
     return figure
 
 
-def frontier(
-    scores: pd.DataFrame, *, highlight: str = "default", title: str = "Support against pixel error"
-) -> go.Figure:
+def frontier(scores: pd.DataFrame, *, title: str = "Support against pixel error") -> go.Figure:
     """Draw the share of interpolations on support against pixel error: the best corner is at the top left.
 
     Parameters
     ----------
     scores
-        A row for each ``stimuli``, ``model``, ``setting`` (a text such as "β = 0.03") and ``seed``, with its
-        ``on_support``, 0 to 1, and ``pixel_error``, above 0. A point is the mean over seeds, its bars go from the
-        least seed to the greatest. The settings of one model are joined in the order of their (last) numbers, or as
-        they come if some have none.
-    highlight
-        The setting that is drawn as a star.
+        A row for each ``stimuli``, ``model``, ``setting`` and ``seed``, with its ``on_support``, 0 to 1, and
+        ``pixel_error``, above 0. A mark is the mean over seeds, its whiskers are one standard error long on either
+        side; a single seed has none. Those settings of a model that hold a number, such as "β = 1/128", are its sweep:
+        joined in the order of their last numbers, and the first and the last are named beside the line. Other settings
+        stand alone. The mark of a default is large and filled: where the column ``default`` is true or, if there is
+        none, the setting is "default".
     """
     _require("scores", scores, ["stimuli", "model", "setting", "seed", "on_support", "pixel_error"])
     least = scores["pixel_error"].to_numpy().min()
     if not least > 0:
         raise ValueError(f"pixel_error must be above 0 on a logarithmic axis, got {least}")
+    marks = _over_seeds(scores)
     sets = list(scores["stimuli"].unique())
+    figure, places = _frontier_grid(sets, title, _legend_of_marks(marks))
+    colours = model_colours(scores["model"])
+    # To the right of the last mark there is room for its label.
+    shown = np.append(scores["pixel_error"], 2.5 * scores["pixel_error"].max())
+    for place, (_, of_set) in zip(places, marks.groupby("stimuli", sort=False), strict=True):
+        for trace in _frontier_traces(of_set, colours):
+            figure.add_trace(trace, *place)
+        log_axis(axes(figure, *place)[0], shown, n_ticks=12 if len(sets) == 1 else 4)
+    legend_once(figure)
+    return figure
+
+
+def _frontier_grid(sets: list[str], title: str, subtitle: str) -> tuple[go.Figure, list[tuple[int, int]]]:
+    """An empty figure in rows of three panels at most, and the place of each set's panel."""
     columns = min(3, len(sets))
     rows = ceil(len(sets) / columns)
-    panel, gap = ((560, 380), (330, 300), (240, 240))[columns - 1], (24, 72)
+    places = [divmod(i, columns) for i in range(len(sets))]
+    panel, gap = ((740, 400), (340, 300), (218, 230))[columns - 1], (36, 52)
     figure = panel_grid(
         rows,
         columns,
         panel=panel,
         gap=gap,
-        margin={"l": 76, "r": 24, "t": 132, "b": 64},
+        margin={"l": 76, "r": 24, "t": 72, "b": 64},
         title=title,
-        subtitle="means over seeds, bars from the least seed to the greatest; up and to the left is better",
+        subtitle=subtitle,
         subplot_titles=sets,
-        shared_yaxes=True,
+        specs=[[{} if (row, column) in places else None for column in range(columns)] for row in range(rows)],
+        shared_yaxes="all",
     )
-    colours = model_colours(scores["model"])
-    for i, (_, of_set) in enumerate(scores.groupby("stimuli", sort=False)):
-        row, column = i // columns + 1, i % columns + 1
-        for model, of_model in of_set.groupby("model", sort=False):
-            for trace in _frontier_traces(of_model, str(model), colours[str(model)], highlight):
-                figure.add_trace(trace, row, column)
-        log_axis(axes(figure, row, column)[0], of_set["pixel_error"].to_numpy())
-    figure.update_xaxes(title_text="pixel error (scaled, log scale)")
-    figure.update_yaxes(tickformat=".0%")
+    small: dict[str, Any] = {"title_font_size": 13, "tickfont_size": 11} if columns > 1 else {}
+    figure.update_xaxes(**small)
+    figure.update_yaxes(tickformat=".0%", **small)
     figure.update_yaxes(title_text="interpolations on support (%)", col=1)
+    for row, column in places[-columns:]:
+        figure.update_xaxes(title_text="pixel error (scaled, log scale)", row=row + 1, col=column + 1)
     height = rows * panel[1] + (rows - 1) * gap[1]
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1 + 28 / height, "yanchor": "bottom"})
-    legend_once(figure)
-    return figure
+    return figure, [(row + 1, column + 1) for row, column in places]
 
 
-def _frontier_traces(scores: pd.DataFrame, model: str, colour: str, highlight: str) -> Iterator[go.Scatter]:
-    """One model in one set of stimuli: its settings joined, and the star."""
-    settings = _in_order(scores["setting"].unique().tolist())
-    summary = scores.groupby("setting")[["pixel_error", "on_support"]].agg(["mean", "min", "max"]).loc[settings]
-    starred = summary[summary.index == highlight]
-    star = {"symbol": "star", "size": 15, "line": {"color": INK, "width": 1}}
-    looks = [(summary, model, {"size": 7}), (starred, f"{model}, {highlight}", star)]
-    for points, name, marker in looks:
-        if not len(points):
-            continue
-        x, y = points["pixel_error"], points["on_support"]
-        yield go.Scatter(
-            x=x["mean"],
-            y=y["mean"],
-            error_x={"array": x["max"] - x["mean"], "arrayminus": x["mean"] - x["min"], "width": 0, "thickness": 1},
-            error_y={"array": y["max"] - y["mean"], "arrayminus": y["mean"] - y["min"], "width": 0, "thickness": 1},
-            mode="lines+markers" if len(points) > 1 else "markers",
-            name=name,
-            text=points.index,
-            line={"color": colour, "width": 1.5},
-            marker=marker | {"color": colour},
-            hovertemplate=(
-                "%{text}<br>pixel error %{x:.4f} (scaled units)<br>%{y:.1%} of interpolations on support"
-                f"<extra>{model}</extra>"
-            ),
-        )
+def _over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    """A row for each set, model and setting, as they come: means over seeds, and their standard errors."""
+    if "default" not in scores:
+        scores = scores.assign(default=scores["setting"] == "default")
+    summary = scores.groupby(["stimuli", "model", "setting"], sort=False).agg(
+        x=("pixel_error", "mean"),
+        x_error=("pixel_error", "sem"),
+        y=("on_support", "mean"),
+        y_error=("on_support", "sem"),
+        default=("default", "any"),
+        n_seeds=("seed", "nunique"),
+    )
+    return summary.reset_index()
 
 
-def _in_order(settings: list[str]) -> list[str]:
-    """Settings by their last number, 1/128 being one, if all of them have one; else as they are."""
-    numbers = {setting: re.findall(r"\d+/[1-9]\d*|\d*\.?\d+(?:e[-+]?\d+)?", setting) for setting in settings}
-    if not all(numbers.values()):
-        return settings
-    return sorted(settings, key=lambda setting: Fraction(numbers[setting][-1]))
+def _legend_of_marks(marks: pd.DataFrame) -> str:
+    few, many = marks["n_seeds"].agg(["min", "max"]).tolist()
+    parts = [
+        "means over " + ("single seeds" if many == 1 else f"{many} seeds" if few == many else f"{few} to {many} seeds"),
+        "whiskers: ± one standard error" if many > 1 else "",
+        "large and filled: defaults" if np.any(marks["default"]) else "",
+        "up and to the left is better",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _frontier_traces(marks: pd.DataFrame, colours: dict[str, str]) -> Iterator[go.Scatter]:
+    """One set of stimuli: the sweep of each model, and its settings that stand alone."""
+    for name, of_model in marks.groupby("model", sort=False):
+        model, symbols = str(name), cycle(("diamond", "square", "triangle-up", "cross"))
+        numbers = np.array([_last_number(setting) for setting in of_model["setting"]])
+        sweep, alone = of_model.iloc[np.argsort(numbers)[: np.isfinite(numbers).sum()]], of_model[np.isnan(numbers)]
+        if len(sweep):
+            yield _marks(sweep, model, model, colours[model], "circle")
+        for row, setting, default in zip(alone.index, alone["setting"], alone["default"], strict=True):
+            shown, symbol = (model, "circle") if default else (f"{model}, {setting}", next(symbols))
+            yield _marks(alone.loc[[row]], shown, model, colours[model], symbol)
+
+
+def _marks(marks: pd.DataFrame, name: str, model: str, colour: str, symbol: str) -> go.Scatter:
+    """One trace: marks with whiskers, joined if there are several, whose ends then have labels."""
+    default, y = marks["default"].to_numpy(), marks["y"].to_numpy()
+    joined = len(marks) > 1
+    text, places = None, None
+    if joined:
+        settings, between = marks["setting"].to_list(), [""] * (len(marks) - 2)
+        text = [settings[0], *between, settings[-1]]
+        # Away from the line.
+        first, last = ("bottom" if end <= beside else "top" for end, beside in (y[:2], y[:-3:-1]))
+        places = [f"{first} left", *["middle center"] * len(between), f"{last} right"]
+    whiskers = {"color": colour, "thickness": 1, "width": 0}
+    return go.Scatter(
+        x=marks["x"],
+        y=marks["y"],
+        error_x=whiskers | {"array": marks["x_error"]},
+        error_y=whiskers | {"array": marks["y_error"]},
+        mode="lines+markers+text" if joined else "markers",
+        name=name,
+        text=text,
+        textposition=places,
+        textfont={"size": 10, "color": colour},
+        cliponaxis=False,
+        customdata=marks["setting"],
+        line={"color": colour, "width": 1.5},
+        marker={
+            "symbol": symbol,
+            "size": np.where(default, 11, 7),
+            "color": np.where(default, colour, "white"),
+            "line": {"color": colour, "width": 1.5},
+            "opacity": 1,
+        },
+        hoverlabel={"bgcolor": colour},
+        hovertemplate=(
+            "%{customdata}<br>pixel error %{x:.3g} (scaled units)<br>%{y:.1%} of interpolations on support"
+            f"<extra>{model}</extra>"
+        ),
+    )
+
+
+def _last_number(setting: str) -> float:
+    """The last number in a setting, 1/128 being one; NaN if there is none."""
+    numbers = re.findall(r"\d+/[1-9]\d*|\d*\.?\d+(?:e[-+]?\d+)?", setting)
+    return float(Fraction(numbers[-1])) if numbers else nan
 
 
 def table_one(table: pd.DataFrame, paper: pd.DataFrame = PAPER_TABLE_ONE) -> Styler:
@@ -200,28 +269,31 @@ def table_one(table: pd.DataFrame, paper: pd.DataFrame = PAPER_TABLE_ONE) -> Sty
     shown = pd.DataFrame(cells).style
     shown.format_index(escape="html")
     shown.set_caption(CAPTION.format(seeds=" or ".join(map(str, seeds)) + (" seed" if seeds.max() == 1 else " seeds")))
-    cell = "text-align: left; padding: .4em .9em"
+    cell = "text-align: left; padding: .5em .3em; font-size: 12px"
     return shown.set_table_styles(
         [
-            {"selector": "caption", "props": "caption-side: bottom; text-align: left; max-width: 60em"},
+            # JupyterLab leaves 20 pixels free to the right of a table.
+            {"selector": "", "props": f"max-width: {PAGE_WIDTH - 20}px"},
+            {"selector": "caption", "props": "caption-side: bottom; text-align: left"},
             {"selector": "th", "props": f"{cell}; vertical-align: bottom; max-width: 9em"},
             {"selector": "th.row_heading", "props": "vertical-align: top; white-space: nowrap"},
-            {"selector": "td", "props": f"{cell}; vertical-align: top; white-space: nowrap"},
+            {"selector": "td", "props": f"{cell}; vertical-align: top"},
         ]
     )
 
 
 def _cell(row: dict, best: bool, decimals: int, paper: float | None) -> str:
-    """Mean and interval in one line, and in muted ones under it the intercepts."""
+    """Mean and interval in one line, or two where the table has no room, and in muted ones under it the intercepts."""
 
     def number(value: float) -> str:
         return f"{value:z.{decimals}f}".replace("-", "−")
 
     mean, half = number(row["mean"]), (row["high"] - row["low"]) / 2
-    interval = "" if isnan(half) else f" ± {number(half)}"
-    muted = [f"intercept {number(row['intercept'])}"]
+    # Spaces that do not break keep a number with its sign or its name.
+    interval = "" if isnan(half) else f" ±\N{NO-BREAK SPACE}{number(half)}"
+    muted = [f"intercept\N{NO-BREAK SPACE}{number(row['intercept'])}"]
     if paper is not None:
-        muted.append(f"paper {paper:g}".replace("-", "−"))
+        muted.append(f"paper\N{NO-BREAK SPACE}{paper:g}".replace("-", "−"))
     small = "".join(f'<div style="opacity: .65; font-size: 85%">{line}</div>' for line in muted)
     return f"{f'<b>{mean}</b>' if best else mean}{interval}{small}"
 

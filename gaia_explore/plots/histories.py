@@ -48,8 +48,8 @@ def history(
         ``w_`` balances; ``held_out_error`` is drawn as points, and every other column is a loss. A column ``step``
         serves as index.
     smooth
-        Steps in the running mean that is drawn over the faint raw values; 1 for none. A loss that is not always
-        positive has gaps on the logarithmic axis, and its name says so.
+        Steps in the running mean that is drawn over the faint raw values, but no more than a tenth of the run's; 1
+        for none. A loss that is not always positive has gaps on the logarithmic axis, and its name says so.
     n_points
         Longer histories are thinned to so many steps, after the mean is taken.
     """
@@ -57,13 +57,14 @@ def history(
         raise ValueError(f"smooth must be at least 1, got {smooth}")
     if n_points < 2:
         raise ValueError(f"n_points must be at least 2, got {n_points}")
+    smooth = min(smooth, max(1, len(run_history) // 10))
     panels = _panels(run_history.set_index("step") if "step" in run_history else run_history)
     figure = panel_grid(
         len(panels),
         1,
-        panel=(600, 220 if len(panels) > 1 else 320),
+        panel=(560, 220 if len(panels) > 1 else 320),
         gap=(0, 26),
-        margin={"l": 76, "r": 200, "t": 76, "b": 56},
+        margin={"l": 76, "r": 200, "t": 18, "b": 56},
         title=title,
         subtitle="" if smooth == 1 else f"running means of {smooth} steps over the single steps",
         shared_xaxes=True,

@@ -12,8 +12,10 @@ from gaia_explore.latent import Codec
 from gaia_explore.plots.panels import (
     check_planar,
     drawn_rows,
+    each_panel,
     hover,
     legend_once,
+    model_grid,
     panel_grid,
     sets_and_models,
     square,
@@ -50,7 +52,7 @@ def stimuli(
         1,
         panel=(460, 460),
         gap=(0, 0),
-        margin={"l": 70, "r": 110 if values.name else 24, "t": 76, "b": 60},
+        margin={"l": 70, "r": 110 if values.name else 24, "t": 18, "b": 60},
         title=title or stimuli.title,
         subtitle=f"{len(rows):,} of {len(stimuli):,} stimuli",
     )
@@ -75,9 +77,9 @@ def codes_and_decodings(
     figure = panel_grid(
         1,
         3,
-        panel=(212, 212),
+        panel=(184, 184),
         gap=(68, 0),
-        margin={"l": 60, "r": 90, "t": 98, "b": 56},
+        margin={"l": 60, "r": 90, "t": 40, "b": 56},
         title=title or f"{stimuli.title}: codes and what is decoded",
         subtitle=PAIRS,
         column_titles=KINDS,
@@ -106,7 +108,7 @@ def codes_grid(
     Parameters
     ----------
     panels
-        The codec and the stimuli of every (title of the stimuli, name of the model), in the order of rows and columns.
+        As in :func:`~gaia_explore.plots.warp_grid`, three rows a set.
     attribute, n_points, seed
         As in :func:`codes_and_decodings`, a panel. An attribute of numbers runs from dark (low) to light (high) within
         each set.
@@ -121,35 +123,19 @@ def codes_grid(
     Sainburg et al. 2018 (arXiv:1807.06650), figure 6.
     """
     sets, models = sets_and_models(panels)
-    figure = panel_grid(
-        3 * len(sets),
-        len(models),
-        panel=(176, 176),
-        gap=(10, 10),
-        margin={"l": 66, "r": 104, "t": 98, "b": 16},
-        title=title,
-        subtitle=f"{PAIRS}; decoded panels of a set have one scale",
-        column_titles=models,
+    drawn = each_panel(panels, lambda codec, stimuli: _codes_and_decodings(codec, stimuli, attribute, n_points, seed))
+    figure = model_grid(
+        sets, models, KINDS, right=104, title=title, subtitle=f"{PAIRS}; decoded panels of a set have one scale"
     )
     for block, name in enumerate(sets):
         rows = [3 * block + kind for kind in (1, 2, 3)]
-        decoded = []
+        decoded = [xy for model in models for xy in drawn[name, model][0][1:]]
         for column, model in enumerate(models, 1):
-            codec, stimuli = panels[name, model]
-            try:
-                points, values = _codes_and_decodings(codec, stimuli, attribute, n_points, seed)
-            except ValueError as error:
-                raise ValueError(f"panel {(name, model)}: {error}") from error
-            _fill(figure, [(row, column) for row in rows], points, values, stimuli, size=3, bar=False)
-            square(figure, rows[0], column, points[0])
-            decoded += points[1:]
-        for column in range(1, len(models) + 1):
-            for row in rows[1:]:
-                square(figure, row, column, *decoded)
-        for row, kind in zip(rows, KINDS, strict=True):
-            figure.update_yaxes(title={"text": f"<b>{name}</b><br>{kind}", "font": {"size": 12}}, row=row, col=1)
-    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False)
-    figure.update_yaxes(showticklabels=False, ticks="", showgrid=False)
+            points, values = drawn[name, model]
+            places = [(row, column) for row in rows]
+            _fill(figure, places, points, values, panels[name, model][1], size=3, bar=False)
+            for place, around in zip(places, ([points[0]], decoded, decoded), strict=True):
+                square(figure, *place, *around)
     legend_once(figure)
     return figure
 

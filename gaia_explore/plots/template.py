@@ -49,6 +49,8 @@ TEMPLATE = go.layout.Template(
         "hoverlabel": {"align": "left"},
         "hovermode": "closest",
         "legend": {"itemsizing": "constant"},
+        # Nothing is done with selected points, the wheel and zooming do more, and a figure belongs to its author.
+        "modebar": {"remove": ["select", "lasso", "zoomIn", "zoomOut", "autoScale", "sendChartToCloud"]},
         "margin": {"l": 64, "r": 24, "t": 72, "b": 56},
         "width": 720,
         "height": 440,

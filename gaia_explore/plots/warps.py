@@ -12,7 +12,17 @@ from plotly.colors import sample_colorscale
 from gaia_explore import geometry
 from gaia_explore.geometry import Mesh
 from gaia_explore.latent import Codec, Magnifier
-from gaia_explore.plots.panels import check_planar, drawn_rows, hover, log_ticks, panel_grid, sets_and_models, square
+from gaia_explore.plots.panels import (
+    check_planar,
+    drawn_rows,
+    each_panel,
+    hover,
+    log_ticks,
+    model_grid,
+    panel_grid,
+    sets_and_models,
+    square,
+)
 from gaia_explore.plots.template import COLOUR_SCALE, INK, NEUTRAL, PALETTE
 from gaia_explore.stimuli import Stimuli
 
@@ -87,7 +97,7 @@ def warp(
         1,
         panel=(460, 460),
         gap=(0, 0),
-        margin={"l": 70, "r": 110 if scale else 24, "t": 76, "b": 60},
+        margin={"l": 70, "r": 110 if scale else 24, "t": 18, "b": 60},
         title=title
         or ("The latent mesh, decoded" if stimuli is None else f"{stimuli.title}: the latent mesh, decoded"),
         subtitle="a grid over the convex hull of the codes, drawn where the decoder puts it; grey: the data",
@@ -97,7 +107,7 @@ def warp(
     figure.update_yaxes(title_text=f"{names[1]} ({units})")
     square(figure, 1, 1, points, warped.vertices, warped.outline, ratio=ratio)
     if scale:
-        _add_colour_bar(figure, scale, 360)
+        _add_colour_bar(figure, scale)
     return figure
 
 
@@ -140,26 +150,20 @@ def warp_grid(
     The paper colours by density; the magnification is one over that of the mesh.
     """
     sets, models = sets_and_models(panels)
-    warps = {}
-    for key, (codec, stimuli) in panels.items():
-        try:
-            check_planar(stimuli)
-            warps[key] = _warped(codec, geometry.hull_mesh(codec.encode(stimuli.x), n), magnification)
-        except ValueError as error:
-            raise ValueError(f"panel {key}: {error}") from error
-        if relative and warps[key][1].size:
-            warped, logs = warps[key]
-            warps[key] = warped, logs - np.median(logs)
+
+    def on_hull(codec: Codec, stimuli: Stimuli) -> tuple[Mesh, Float[np.ndarray, " _"]]:
+        check_planar(stimuli)
+        warped, logs = _warped(codec, geometry.hull_mesh(codec.encode(stimuli.x), n), magnification)
+        return warped, logs - np.median(logs) if relative and logs.size else logs
+
+    warps = each_panel(panels, on_hull)
     scale = _scale([logs for _, logs in warps.values()], relative)
-    figure = panel_grid(
-        len(sets),
-        len(models),
-        panel=(186, 186),
-        gap=(10, 10),
-        margin={"l": 44, "r": 104 if scale else 16, "t": 98, "b": 16},
+    figure = model_grid(
+        sets,
+        models,
+        right=104 if scale else 16,
         title=title,
         subtitle="lines: a grid over the convex hull of the codes; grey: the data; axes scaled, one scale a row",
-        column_titles=models,
     )
     for row, name in enumerate(sets, 1):
         around = []
@@ -172,11 +176,8 @@ def warp_grid(
                 figure.add_trace(trace, row, column)
         for column in range(1, len(models) + 1):
             square(figure, row, column, *around)
-        figure.update_yaxes(title={"text": f"<b>{name}</b>", "font": {"size": 14}}, row=row, col=1)
-    figure.update_xaxes(showticklabels=False, ticks="", showgrid=False)
-    figure.update_yaxes(showticklabels=False, ticks="", showgrid=False)
     if scale:
-        _add_colour_bar(figure, scale, 186 if len(sets) == 1 else 360)
+        _add_colour_bar(figure, scale)
     return figure
 
 
@@ -275,8 +276,10 @@ def _strokes(
     return x, y
 
 
-def _add_colour_bar(figure: go.Figure, scale: _Scale, length: int):
+def _add_colour_bar(figure: go.Figure, scale: _Scale):
     """A logarithmic colour bar with round numbers on it, in magnification rather than its logarithm."""
+    margin = figure.layout.margin
+    length = min(360, figure.layout.height - margin.t - margin.b)
     unit = "over its median<br>in the panel" if scale.relative else "(area in X<br>per area in Z)"
     colour_bar = {
         "title": {"text": f"magnification<br>{unit}", "font": {"size": 12}},
@@ -286,7 +289,8 @@ def _add_colour_bar(figure: go.Figure, scale: _Scale, length: int):
         "len": length,
         "y": 1,
         "yanchor": "top",
-        **log_ticks(scale.low, scale.high),
+        # What the title leaves, a tick every 20 pixels.
+        **log_ticks(scale.low, scale.high, max(2, (length - 64) // 20)),
     }
     ends = {"cmin": scale.low, "cmax": scale.high}
     figure.update_layout(coloraxis=ends | {"colorscale": COLOUR_SCALE, "colorbar": colour_bar})

@@ -29,7 +29,8 @@ class Health:
     status: Literal["healthy", "stopped", "died"]
     reason: str
 
-    def __str__(self) -> str:
+    # Also what a notebook shows of ``run.health``.
+    def __repr__(self) -> str:
         return f"{self.status}: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:

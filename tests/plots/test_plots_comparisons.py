@@ -29,14 +29,16 @@ def curves(models=("AE", "GAIA α=1"), **columns):
 
 
 def sweep(sets=("moons",), seeds=3):
-    """One AE, a VAE whose β is out of order, and a GAIA with a default."""
+    """One AE, a VAE whose β is out of order, and a GAIA by default, in two other settings, and as published."""
     settings = [
-        ("AE", "as it is", 0.004, 0.6),
+        ("AE", "default", 0.004, 0.6),
         ("VAE", "β = 0.1", 0.04, 0.95),
         ("VAE", "β = 1/128", 0.018, 0.9),
         ("VAE", "β = 0.001", 0.01, 0.7),
         ("GAIA", "default", 0.012, 0.97),
-        ("GAIA", "c = 0.25", 0.011, 0.93),
+        ("GAIA", "c = 0.5", 0.013, 0.91),
+        ("GAIA", "c = 0.05", 0.011, 0.93),
+        ("GAIA", "published", 0.03, 0.5),
     ]
     return pd.DataFrame(
         [
@@ -103,29 +105,52 @@ def test_band_runs_along_high_and_back_along_low():
     assert "bands" not in plots.support_over_t(curves()).layout.title.subtitle.text
 
 
+def test_no_band_lies_over_a_line():
+    figure = plots.support_over_t(curves(MODELS, low=0.1, high=0.9))
+    assert [trace.fill for trace in figure.data] == ["toself"] * 4 + [None] * 4
+    assert [trace.legendgroup for trace in figure.data] == MODELS * 2
+
+
 # Frontier
 
 
-def test_points_are_means_and_bars_go_from_least_to_greatest():
+def test_marks_are_means_and_whiskers_one_standard_error():
     figure = plots.frontier(sweep())
     ae = figure.data[0]
     assert (ae.name, ae.mode) == ("AE", "markers")
     assert np.allclose([ae.x, ae.y], [[0.004], [0.6]])
-    assert np.allclose([ae.error_x.array, ae.error_x.arrayminus], 0.0004)
-    assert np.allclose([ae.error_y.array, ae.error_y.arrayminus], 0.01)
+    # Three seeds whose standard deviations are 10 % and .01.
+    assert np.allclose(ae.error_x.array, 0.0004 / np.sqrt(3))
+    assert np.allclose(ae.error_y.array, 0.01 / np.sqrt(3))
+    assert "means over 3 seeds; whiskers: ± one standard error; " in figure.layout.title.subtitle.text
 
 
-def test_settings_are_joined_in_the_order_of_their_numbers():
+def test_single_seeds_have_no_whiskers():
+    figure = plots.frontier(sweep(seeds=1))
+    assert np.isnan(figure.data[0].error_x.array).all() and np.isnan(figure.data[0].error_y.array).all()
+    assert "means over single seeds; large" in figure.layout.title.subtitle.text
+
+
+def test_unequal_numbers_of_seeds_are_told():
+    scores_of_some = sweep().query("seed == 0 or model == 'AE'")
+    assert "means over 1 to 3 seeds; whiskers" in plots.frontier(scores_of_some).layout.title.subtitle.text
+
+
+def test_sweep_is_joined_in_the_order_of_its_numbers():
     vae = plots.frontier(sweep()).data[1]
-    assert vae.mode == "lines+markers"
-    assert list(vae.text) == ["β = 0.001", "β = 1/128", "β = 0.1"]
+    assert vae.mode == "lines+markers+text"
+    assert list(vae.customdata) == ["β = 0.001", "β = 1/128", "β = 0.1"]
     assert np.allclose(vae.x, [0.01, 0.018, 0.04])
     assert vae.line.color == plots.MODEL_COLOURS["VAE"]
+    assert "%{customdata}" in vae.hovertemplate
 
 
-def test_settings_of_which_one_has_no_number_are_joined_as_they_come():
-    gaia = plots.frontier(sweep()).data[2]
-    assert list(gaia.text) == ["default", "c = 0.25"]
+def test_ends_of_a_sweep_are_labelled_away_from_its_line():
+    _, vae, gaia, *_ = plots.frontier(sweep()).data
+    assert list(vae.text) == ["β = 0.001", "", "β = 0.1"]
+    assert (vae.textposition[0], vae.textposition[-1]) == ("bottom left", "top right")
+    assert list(gaia.text) == ["c = 0.05", "c = 0.5"]
+    assert list(gaia.textposition) == ["top left", "bottom right"]
 
 
 @settings(max_examples=20)
@@ -134,30 +159,61 @@ def test_numbers_order_settings_however_they_are_written(values):
     rows = [("s", "VAE", f"layers 3, β = {value}", 0, 0.5, 0.1) for value in values]
     columns = ["stimuli", "model", "setting", "seed", "on_support", "pixel_error"]
     (trace,) = plots.frontier(pd.DataFrame(rows, columns=columns)).data
-    assert list(trace.text) == [f"layers 3, β = {value}" for value in sorted(values)]
+    assert list(trace.customdata) == [f"layers 3, β = {value}" for value in sorted(values)]
 
 
-def test_highlighted_setting_is_a_star():
+def test_settings_without_a_number_stand_alone():
     figure = plots.frontier(sweep())
-    star = figure.data[3]
-    assert star.name == "GAIA, default"
-    assert star.marker.symbol == "star"
-    assert star.marker.size > figure.data[2].marker.size
-    assert np.allclose([star.x, star.y], [[0.012], [0.97]])
-    assert star.marker.color == plots.MODEL_COLOURS["GAIA"]
-    other = plots.frontier(sweep(), highlight="β = 0.1")
-    assert [trace.name for trace in other.data if trace.marker.symbol == "star"] == ["VAE, β = 0.1"]
+    assert [trace.name for trace in figure.data] == ["AE", "VAE", "GAIA", "GAIA", "GAIA, published"]
+    _, _, line, default, published = figure.data
+    assert list(default.customdata) == ["default"]
+    assert (published.mode, list(published.customdata)) == ("markers", ["published"])
+    assert published.marker.symbol != line.marker.symbol
+    assert published.line.color == line.line.color == plots.MODEL_COLOURS["GAIA"]
 
 
-def test_sets_have_facets_and_the_legend_is_shown_once():
+def test_defaults_are_large_and_filled():
+    *_, line, default, published = plots.frontier(sweep()).data
+    assert default.marker.color == [plots.MODEL_COLOURS["GAIA"]]
+    assert set(line.marker.color) == set(published.marker.color) == {"white"}
+    assert default.marker.size[0] > max(line.marker.size)
+
+
+def test_column_tells_which_settings_are_defaults():
+    scored = sweep()
+    figure = plots.frontier(scored.assign(default=scored["setting"] == "β = 1/128"))
+    vae, ae = figure.data[1], figure.data[0]
+    assert list(vae.marker.color) == ["white", plots.MODEL_COLOURS["VAE"], "white"]
+    assert vae.marker.size[1] > vae.marker.size[0]
+    assert (ae.name, list(ae.marker.color)) == ("AE, default", ["white"])
+    assert "defaults" not in plots.frontier(scored.assign(default=False)).layout.title.subtitle.text
+
+
+def test_sets_have_facets_in_rows_of_three_and_the_legend_is_shown_once():
     figure = plots.frontier(sweep(sets=["moons", "circles", "blobs", "varied"]))
     assert [note.text for note in figure.layout.annotations] == ["moons", "circles", "blobs", "varied"]
-    assert [trace.name for trace in figure.data if trace.showlegend] == ["AE", "VAE", "GAIA", "GAIA, default"]
-    assert len(figure.data) == 16
-    assert axes(figure, 2, 1)[0].title.text == "pixel error (scaled, log scale)"
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["AE", "VAE", "GAIA", "GAIA, published"]
+    assert len(figure.data) == 20
+    assert len(list(figure.select_xaxes())) == 4
     assert axes(figure, 2, 1)[1].title.text == "interpolations on support (%)"
     assert {axes(figure, 1, column)[0].type for column in (1, 2, 3)} == {"log"}
     assert figure.layout.template == plots.TEMPLATE
+
+
+def test_lowest_panel_of_each_column_names_its_axis():
+    figure = plots.frontier(sweep(sets=["moons", "circles", "blobs", "varied"]))
+    named = [axis.title.text == "pixel error (scaled, log scale)" for axis in figure.select_xaxes()]
+    assert named == [False, True, True, True]
+
+
+def test_all_sets_have_the_same_axes():
+    scored = sweep(sets=["moons", "circles"])
+    scored.loc[scored["stimuli"] == "circles", "pixel_error"] *= 10
+    left, right = (axes(plots.frontier(scored), 1, column) for column in (1, 2))
+    assert left[0].range == right[0].range
+    assert right[1].matches == "y"
+    low, high = left[0].range
+    assert 10**low < scored["pixel_error"].min() and scored["pixel_error"].max() < 10**high
 
 
 def test_legend_is_above_the_titles_of_the_facets():
@@ -180,7 +236,7 @@ def test_cell_holds_mean_interval_intercept_and_the_papers_number():
     assert float(interval) == pytest.approx(half, abs=0.006)
     assert float(intercept.replace("−", "-")) == pytest.approx(row["intercept"], abs=0.006)
     assert paper == "−0.36"
-    assert "intercept −" in cell and "paper −0.36" in cell
+    assert "intercept\xa0−" in cell and "paper\xa0−0.36" in cell
     assert "opacity: .65; font-size: 85%" in cell
 
 
@@ -225,7 +281,7 @@ def test_models_and_scores_that_the_paper_lacks_stand_alone():
 def test_another_papers_numbers_can_be_given():
     other = pd.DataFrame({"r": [0.125]}, index=["AE"])
     read = cells(plots.table_one(table(), other))
-    assert read.loc["AE"].str.contains("paper 0.125").tolist() == [True, False]
+    assert read.loc["AE"].str.contains("paper\xa00.125").tolist() == [True, False]
 
 
 def test_digits_fit_the_size_of_a_column():

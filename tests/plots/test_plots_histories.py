@@ -52,6 +52,21 @@ def test_without_smoothing_there_are_only_the_raw_values():
     assert np.allclose(line.y, run_history["pixel_error"], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("n", "window"), [(30, 3), (299, 29), (1000, 50)])
+def test_mean_runs_over_no_more_than_a_tenth_of_the_run_and_says_over_how_many(n, window):
+    run_history = terms(["pixel_error"], n)
+    figure = plots.history(run_history)
+    mean = run_history["pixel_error"].rolling(window, min_periods=1, center=True).mean()
+    assert np.allclose(bold(figure)["pixel error"].y, mean, rtol=1e-5)
+    assert figure.layout.title.subtitle.text == f"running means of {window} steps over the single steps"
+
+
+def test_run_of_a_few_steps_is_drawn_as_it_is():
+    figure = plots.history(terms(["pixel_error"], 19))
+    assert len(figure.data) == 1
+    assert not figure.layout.title.subtitle.text
+
+
 def test_gaia_has_three_panels_that_share_their_steps():
     figure = plots.history(terms(GAIA_TERMS))
     assert panel_titles(figure) == ["loss (log scale)", "pace (× learning rate)", "balance (weight)"]

@@ -254,9 +254,12 @@ def test_codec_without_magnification_has_one_colour_beside_others():
 
 
 def test_colour_bar_is_no_higher_than_the_panels():
-    figure = plots.warp_grid({("cloud", "VAE"): (PolarCodec(), plane())}, n=9)
+    figure = plots.warp_grid({("cloud", f"VAE {i}"): (PolarCodec(), plane()) for i in range(4)}, n=9)
     margin = figure.layout.margin
-    assert figure.layout.coloraxis.colorbar.len <= figure.layout.height - margin.t - margin.b
+    bar = figure.layout.coloraxis.colorbar
+    assert bar.len <= figure.layout.height - margin.t - margin.b
+    # Its title takes about 64 pixels, a tick's label 16.
+    assert len(bar.tickvals) * 16 <= bar.len - 64
 
 
 def test_grids_use_no_webgl_and_few_points():

@@ -54,5 +54,5 @@ def test_no_history_is_no_death():
 
 def test_health_reads_as_a_sentence_and_survives_json():
     health = Health("stopped", "interrupted by the user at step 5 of 10")
-    assert str(health) == "stopped: interrupted by the user at step 5 of 10"
+    assert str(health) == repr(health) == "stopped: interrupted by the user at step 5 of 10"
     assert Health(**health.to_dict()) == health
