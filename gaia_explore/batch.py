@@ -51,6 +51,8 @@ def execute(notebook: str | Path, out: str | Path, parameters: Mapping[str, Any]
             cwd=str(notebook.parent),
             kernel_name="python3",
             store_widget_state=False,
+            # Its warning about connections of one machine is no news to who runs a notebook.
+            extra_arguments=["--log-level=ERROR"],
         )
     page = executed.with_suffix(".html")
     write_atomically(page, to_html(nbformat.read(executed, as_version=4)).encode())

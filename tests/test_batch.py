@@ -65,7 +65,7 @@ def test_papermill_reads_a_type_and_a_comment_for_every_parameter(name: str):
 
 
 @pytest.mark.slow
-def test_an_executed_notebook_has_its_values_and_lies_beside_its_page(tmp_path: Path):
+def test_an_executed_notebook_has_its_values_and_lies_beside_its_page(tmp_path: Path, capfd: pytest.CaptureFixture):
     path = notebook(
         tmp_path / "square.ipynb",
         "a: int = 2  # to be squared",
@@ -76,6 +76,7 @@ def test_an_executed_notebook_has_its_values_and_lies_beside_its_page(tmp_path: 
     assert page == tmp_path / "out" / "square.html"
     assert f"(49, '{tmp_path.name}')" in page.read_text()
     assert (tmp_path / "out" / "square.ipynb").is_file()
+    assert "WARNING" not in capfd.readouterr().err  # what a kernel has to say about its connections
 
 
 @pytest.mark.slow
