@@ -11,6 +11,7 @@ from sklearn.neighbors import KernelDensity
 from gaia_explore.scores import (
     PAPER_TABLE_ONE,
     beyond_frontier,
+    differences,
     kl_divergence,
     likelihood_bandwidth,
     log_density,
@@ -366,6 +367,28 @@ def test_interval_over_two_sets_is_welchs():
     # The mean of two sets is half the difference between the one and minus the other.
     expected = stats.ttest_ind(moons, -circles, equal_var=False).confidence_interval(0.95)
     assert (row["low"], row["high"]) == pytest.approx((expected.low / 2, expected.high / 2))
+
+
+def test_a_difference_over_one_set_is_students_for_pairs():
+    scores = scores_frame(sets=("moons",))
+    rows = {(row["score"], row["model"]): row for row in differences(scores, "GAIA α=1").to_dict("records")}
+    assert {model for _, model in rows} == {"AE", "VAE"}
+    gaia, ae = (scores.loc[scores["model"] == name, "r"].to_numpy() for name in ("GAIA α=1", "AE"))
+    row = rows["r", "AE"]
+    assert row["difference"] == pytest.approx((gaia - ae).mean())
+    expected = stats.ttest_rel(gaia, ae).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(expected))
+
+
+def test_what_a_seed_does_to_all_models_alike_leaves_differences_alone():
+    scores = scores_frame()
+    shaken = scores.assign(r=scores["r"] + 10.0 * scores["seed"] ** 2)
+    pd.testing.assert_frame_equal(differences(shaken, "AE"), differences(scores, "AE"))
+
+
+def test_a_difference_needs_a_model_that_is_there():
+    with pytest.raises(ValueError, match="model must be one of AE, VAE, GAIA α=1, got 'PCA'"):
+        differences(scores_frame(), "PCA")
 
 
 def test_intervals_cover_the_mean_nineteen_times_of_twenty():

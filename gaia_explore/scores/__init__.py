@@ -8,12 +8,13 @@ from gaia_explore.scores.codecs import STEPS, pixel_error, planar, structure_r, 
 from gaia_explore.scores.densities import kl_divergence, likelihood_bandwidth, log_density, log_likelihood
 from gaia_explore.scores.frontier import beyond_frontier, share_at
 from gaia_explore.scores.support import on_support, support_radius
-from gaia_explore.scores.table import PAPER_TABLE_ONE, table_one
+from gaia_explore.scores.table import PAPER_TABLE_ONE, differences, table_one
 
 __all__ = [
     "PAPER_TABLE_ONE",
     "STEPS",
     "beyond_frontier",
+    "differences",
     "kl_divergence",
     "likelihood_bandwidth",
     "log_density",

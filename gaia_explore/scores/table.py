@@ -59,6 +59,62 @@ def table_one(scores: pd.DataFrame) -> pd.DataFrame:
     ---------------
     Means and intervals are ours.
     """
+    models, combinations, names, values = _arranged(scores)
+    means = values.mean(axis=(1, 2))
+    intercepts = _intercepts(combinations, values)[: len(models)]
+    halves = _half_interval(values)
+    return pd.DataFrame(
+        {
+            "model": np.tile(models, len(names)),
+            "score": np.repeat(names, len(models)),
+            "intercept": intercepts.T.ravel(),
+            "mean": means.T.ravel(),
+            "low": (means - halves).T.ravel(),
+            "high": (means + halves).T.ravel(),
+            "n_seeds": values.shape[2],
+        }
+    )
+
+
+def differences(scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """How far a model's mean scores lie above every other model's, with 95 % intervals.
+
+    Models of one seed saw the same samples, so that their differences vary less over seeds than their scores do.
+
+    Parameters
+    ----------
+    scores
+        As for :func:`table_one`.
+    model
+        The model that the others are taken from.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each other model and score: ``model``, ``score``, ``difference`` (the named model's marginal mean
+        less the other's), ``low`` and ``high`` (its interval, as in :func:`table_one`).
+    """
+    models, _, names, values = _arranged(scores)
+    if model not in models:
+        raise ValueError(f"model must be one of {', '.join(models)}, got {model!r}")
+    others = [name for name in models if name != model]
+    gaps = values[models.index(model)] - values[[models.index(name) for name in others]]
+    means, halves = gaps.mean(axis=(1, 2)), _half_interval(gaps)
+    return pd.DataFrame(
+        {
+            "model": np.tile(others, len(names)),
+            "score": np.repeat(names, len(others)),
+            "difference": means.T.ravel(),
+            "low": (means - halves).T.ravel(),
+            "high": (means + halves).T.ravel(),
+        }
+    )
+
+
+def _arranged(
+    scores: pd.DataFrame,
+) -> tuple[list[str], pd.MultiIndex, list[str], Float64[np.ndarray, "model stimuli seed score"]]:
+    """Models, combinations with sets and seeds, the scores' names, and the scores; raises as table_one says."""
     keys = ["model", "stimuli", "seed"]
     names = [name for name in scores.columns if name not in keys]
     if len(scores.columns) != len(keys) + len(names) or not names or scores.empty:
@@ -75,21 +131,7 @@ def table_one(scores: pd.DataFrame) -> pd.DataFrame:
     if not np.isfinite(values).all():
         bad = [combinations[row] for row in np.flatnonzero(~np.isfinite(values).all(axis=1))]
         raise ValueError(f"scores must be finite, got others for {bad}")
-    values = values.reshape(*combinations.levshape, len(names))
-    means = values.mean(axis=(1, 2))
-    intercepts = _intercepts(combinations, values)[: len(models)]
-    halves = _half_interval(values)
-    return pd.DataFrame(
-        {
-            "model": np.tile(models, len(names)),
-            "score": np.repeat(names, len(models)),
-            "intercept": intercepts.T.ravel(),
-            "mean": means.T.ravel(),
-            "low": (means - halves).T.ravel(),
-            "high": (means + halves).T.ravel(),
-            "n_seeds": values.shape[2],
-        }
-    )
+    return models, combinations, names, values.reshape(*combinations.levshape, len(names))
 
 
 def _intercepts(
