@@ -37,7 +37,7 @@ def split_rows(
     train, held_out = train_test_split(
         np.arange(n), train_size=sizes[0], test_size=sizes[1], random_state=seed, stratify=strata
     )
-    return train, held_out
+    return np.asarray(train), np.asarray(held_out)
 
 
 def check_seed(seed: int) -> None:
