@@ -7,14 +7,17 @@ original units. Build one from your own numbers, or draw one of the planar sets:
 >>> train, held_out = moons(n=4096, seed=0).split(0.9)
 >>> mine = Stimuli.from_csv("measurements.csv", attributes="species")  # doctest: +SKIP
 
-Pictures come as a `Listing` of what lies on disk, from which they go into memory:
+Pictures come as a `Listing` of what lies on disk, from which they go into memory, or all into one file of bytes:
 
->>> from gaia_explore.stimuli import orl
+>>> from gaia_explore.stimuli import celeba, open_pack, orl, pack
 >>> faces = orl().stimuli(size=64)  # doctest: +SKIP
+>>> many = pack(celeba("CelebA"), size=128, out="celeba128")  # doctest: +SKIP
+>>> batch = many.take([3, 1, 4])  # doctest: +SKIP
 """
 
 from gaia_explore.stimuli import pictures
 from gaia_explore.stimuli.packed import PackedStimuli, open_pack
+from gaia_explore.stimuli.packing import pack
 from gaia_explore.stimuli.pictures import (
     Listing,
     celeba,
@@ -59,6 +62,7 @@ __all__ = [
     "moons",
     "open_pack",
     "orl",
+    "pack",
     "picture_folder",
     "pictures",
     "planar",
