@@ -1,15 +1,16 @@
-"""The command line: ``gaia-explore demo | study | run``."""
+"""The command line: ``gaia-explore demo | study | run | pack``."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gaia_explore import batch, study
+from gaia_explore import batch, stimuli, study
 from gaia_explore.training import write_atomically
 
 DEMO_STEPS = 3000
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
-    except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(f"gaia-explore: {error}", file=sys.stderr)
         return 2
     return 0
@@ -69,6 +70,16 @@ def run_notebook(arguments: argparse.Namespace):
     print(batch.execute(arguments.notebook, arguments.out, parameters))
 
 
+def pack(arguments: argparse.Namespace):
+    """Decode a folder of pictures, an HDF5 or an IDX file once, into one file of bytes; resumable."""
+    listing = stimuli.pictures.find(arguments.source, size=arguments.size, partial=arguments.partial)
+    crop = listing.crop if arguments.crop is None else tuple(arguments.crop)
+    listing = replace(listing, crop=crop, grey=listing.grey or arguments.grey)
+    packed = stimuli.pack(listing, arguments.size, arguments.out, jobs=arguments.jobs)
+    shape = " × ".join(map(str, packed.shape))
+    print(f"{len(packed)} stimuli of {shape}, {len(packed.attributes.columns)} attributes: {arguments.out}")
+
+
 def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
@@ -102,4 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     added = command("run", run_notebook, "runs/notebook")
     added.add_argument("notebook", type=Path)
     added.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    added = commands.add_parser("pack", help=(pack.__doc__ or "").splitlines()[0])
+    added.set_defaults(command=pack)
+    added.add_argument("source", type=Path, metavar="FOLDER", help="the folder, or an HDF5 or IDX file")
+    added.add_argument("--size", type=int, default=64, help="height and width in pixels (default 64)")
+    added.add_argument("--out", type=Path, required=True, help="the folder to write")
+    edges = ("TOP", "BOTTOM", "LEFT", "RIGHT")
+    added.add_argument("--crop", type=int, nargs=4, metavar=edges, help="the rows and columns to keep")
+    added.add_argument("--grey", action="store_true", help="one channel instead of three")
+    added.add_argument("--partial", action="store_true", help="leave out what is not on disk or not in every list")
+    added.add_argument("--jobs", type=int, help="threads that decode (default: one a core)")
     return parser

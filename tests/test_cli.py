@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
-from gaia_explore import batch, cli, study
+from gaia_explore import batch, cli, stimuli, study
 from gaia_explore.models import AEConfig
 from gaia_explore.networks import FullyConnected
 
@@ -51,6 +52,22 @@ def test_a_notebook_is_run_with_typed_parameters(tmp_path: Path, monkeypatch: py
     assert cli.main(["run", "notebooks/2-train.ipynb", *options]) == 0
     parameters = {"steps": 30, "model": "AE", "alpha": 0.5, "quick": True}
     assert seen == [(Path("notebooks/2-train.ipynb"), tmp_path, parameters)]
+
+
+def test_a_folder_of_pictures_is_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder, out = tmp_path / "pictures", tmp_path / "out"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 50), (number, 0, 0)).save(folder / f"{number}.png")
+    (folder / "about.csv").write_text("picture,age\n0,20\n1,30\n2,40\n3,50\n")
+    command = ["pack", str(folder), "--out", str(out), "--crop", "0", "32", "8", "40", "--jobs", "1"]
+    assert cli.main(command) == 2
+    assert "about.csv: line 5: 3 is not in" in capsys.readouterr().err
+    assert cli.main([*command, "--size", "16", "--grey", "--partial"]) == 0
+    assert capsys.readouterr().out == f"3 stimuli of 16 × 16 × 1, 2 attributes: {out}\n"
+    assert json.loads((out / "pack.json").read_text())["crop"] == [0, 32, 8, 40]
+    packed = stimuli.open_pack(out)
+    assert (packed.attributes["age"].tolist(), packed.shape) == ([20, 30, 40], (16, 16, 1))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,30 @@ original units. Build one from your own numbers, or draw one of the planar sets:
 >>> from gaia_explore.stimuli import Stimuli, moons
 >>> train, held_out = moons(n=4096, seed=0).split(0.9)
 >>> mine = Stimuli.from_csv("measurements.csv", attributes="species")  # doctest: +SKIP
+
+Pictures come as a `Listing` of what lies on disk, from which they go into memory, or all into one file of bytes:
+
+>>> from gaia_explore.stimuli import celeba, open_pack, orl, pack
+>>> faces = orl().stimuli(size=64)  # doctest: +SKIP
+>>> many = pack(celeba("CelebA"), size=128, out="celeba128")  # doctest: +SKIP
+>>> batch = many.take([3, 1, 4])  # doctest: +SKIP
 """
 
+from gaia_explore.stimuli import pictures
+from gaia_explore.stimuli.packed import PackedStimuli, open_pack
+from gaia_explore.stimuli.packing import pack
+from gaia_explore.stimuli.pictures import (
+    Listing,
+    celeba,
+    celeba_hq,
+    fashion_mnist,
+    gaia_hdf5,
+    head_direction,
+    idx,
+    orl,
+    picture_folder,
+    progan_hdf5,
+)
 from gaia_explore.stimuli.planar_sets import (
     PLANAR_SETS,
     aniso,
@@ -24,13 +46,27 @@ from gaia_explore.stimuli.stimuli import Stimuli
 
 __all__ = [
     "PLANAR_SETS",
+    "Listing",
+    "PackedStimuli",
     "Scaler",
     "Stimuli",
     "aniso",
     "blobs",
+    "celeba",
+    "celeba_hq",
     "circles",
+    "fashion_mnist",
+    "gaia_hdf5",
+    "head_direction",
+    "idx",
     "moons",
+    "open_pack",
+    "orl",
+    "pack",
+    "picture_folder",
+    "pictures",
     "planar",
+    "progan_hdf5",
     "s_curve",
     "swiss_roll",
     "varied",

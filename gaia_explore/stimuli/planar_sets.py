@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Integer
 
-from gaia_explore.stimuli.stimuli import Stimuli, check_seed
+from gaia_explore.stimuli.splitting import check_seed
+from gaia_explore.stimuli.stimuli import Stimuli
 
 PLANAR_SETS = ("circles", "moons", "blobs", "aniso", "varied")
 

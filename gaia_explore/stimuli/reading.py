@@ -55,13 +55,19 @@ def numbers(frame: pd.DataFrame, columns: list[str]) -> Shaped[np.ndarray, "n p"
     return chosen.to_numpy(dtype=np.dtype(np.float64), na_value=np.nan) if values.dtype == object else values
 
 
-def parse_csv(text: str) -> pd.DataFrame:
-    """The table in a comma-separated text with a header line."""
+def parse_csv(text: str, *, names: str = "") -> pd.DataFrame:
+    """The table in a comma-separated text with a header line; the column `names` is read as text, even if it is 007."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
             # Left alone, pandas would take the first column of too long rows for an index.
-            return pd.read_csv(io.StringIO(text), index_col=False, skipinitialspace=True, low_memory=False)
+            return pd.read_csv(
+                io.StringIO(text),
+                index_col=False,
+                skipinitialspace=True,
+                low_memory=False,
+                dtype={names: "str"} if names else None,
+            )
         except pd.errors.ParserWarning as warning:
             raise ValueError("rows must not have more fields than the header") from warning
 
@@ -77,14 +83,13 @@ def check_cells(text: str, frame: pd.DataFrame, columns: list[str]) -> None:
             row = int(np.argmin(readable))
             cell = column.iloc[row]
             got = "an empty cell" if pd.isna(cell) else f"'{cell}'"
-            raise ValueError(f"line {_line_of(text, row)}: {name!r} must be a finite number, got {got}")
+            raise ValueError(f"line {row_lines(text)[row]}: {name!r} must be a finite number, got {got}")
 
 
-def _line_of(text: str, row: int) -> int:
-    """Line on which a data row ends, counted from 1 as editors do; blank lines are no rows, as for pandas."""
+def row_lines(text: str) -> list[int]:
+    """Line on which each data row ends, counted from 1 as editors do; blank lines are no rows, as for pandas."""
     records = csv.reader(io.StringIO(text), skipinitialspace=True)
-    ends = [records.line_num for cells in records if "".join(cells).strip() or len(cells) > 1]
-    return ends[row + 1]
+    return [records.line_num for cells in records if "".join(cells).strip() or len(cells) > 1][1:]
 
 
 def _as_list(names: Iterable[str] | None) -> list[str]:

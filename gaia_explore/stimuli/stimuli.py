@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import final
 
@@ -12,15 +11,14 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64, Shaped
 from numpy.typing import ArrayLike
-from pandas.api import types
 
 from gaia_explore.stimuli.reading import check_cells, choose_columns, numbers, parse_csv
 from gaia_explore.stimuli.scaling import Scaler, check_stimuli
+from gaia_explore.stimuli.splitting import row_numbers, split_rows
+from gaia_explore.stimuli.tables import check_attributes, html_card, kinds
 
 _ROUNDING = 1e-6
-_MOST_CLASSES = 20
 _MOST_RANGES = 8
-_CLASS_KINDS = ("category", "boolean", "text", "integer")
 
 
 @final
@@ -67,7 +65,7 @@ class Stimuli:
         if x.ndim == 2:
             names = names or tuple(f"x{i + 1}" for i in range(x.shape[1]))
         _check_names(names, x.shape[1:])
-        _check_attributes(self.attributes, len(x), names)
+        check_attributes(self.attributes, len(x), names)
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "attributes", self.attributes.reset_index(drop=True))
@@ -177,12 +175,7 @@ class Stimuli:
 
     def subset(self, rows: ArrayLike) -> "Stimuli":
         """The stimuli at these row numbers, in that order, or where a mask of n booleans is true."""
-        try:
-            index = np.arange(len(self))[np.asarray(rows)]
-        except IndexError as error:
-            raise IndexError(f"rows must be row numbers below {len(self)} or a mask of that length: {error}") from error
-        if index.ndim != 1:
-            raise ValueError(f"rows must be a flat list, got shape {index.shape}")
+        index = row_numbers(rows, len(self))
         x = self.x[index]
         x.setflags(write=False)
         table = self.attributes.iloc[index]
@@ -200,22 +193,7 @@ class Stimuli:
             "auto": "label" if that is an attribute of 2 to 20 classes (categories, booleans, text or integers, none
             missing), else the first such attribute, else "none".
         """
-        from sklearn.model_selection import train_test_split
-
-        if not 0 < fraction < 1:
-            raise ValueError(f"fraction must lie between 0 and 1, got {fraction}")
-        check_seed(seed)
-        n_train = round(fraction * len(self))
-        sizes = (n_train, len(self) - n_train)
-        if min(sizes) < 2:
-            raise ValueError(f"both sides of a split must keep at least 2 stimuli, got {sizes[0]} and {sizes[1]}")
-        train, held_out = train_test_split(
-            np.arange(len(self)),
-            train_size=sizes[0],
-            test_size=sizes[1],
-            random_state=seed,
-            stratify=self._strata(stratify, sizes),
-        )
+        train, held_out = split_rows(self.attributes, fraction, seed=seed, stratify=stratify)
         return self.subset(train), self.subset(held_out)
 
     def to_frame(self) -> pd.DataFrame:
@@ -240,47 +218,15 @@ class Stimuli:
             range_text = ", ".join(f"{name} {start:.4g} to {end:.4g}" for name, start, end in limits)
         else:
             range_text = f"{low.min():.4g} to {high.max():.4g}"
-        kinds = ", ".join(f"{name} ({_kind(column)})" for name, column in self.attributes.items())
-        rows = {
-            "stimuli": len(self),
-            "shape": " × ".join(map(str, self.shape)),
-            "range": range_text,
-            "attributes": kinds or "none",
-        }
-        body = "".join(f"<tr><th>{heading}</th><td>{escape(str(text))}</td></tr>" for heading, text in rows.items())
-        return f"<table><caption>{escape(self.title)}</caption>{body}</table>"
-
-    def _strata(self, stratify: str, sizes: tuple[int, int]) -> Shaped[np.ndarray, "n"] | None:
-        """Class number of each stimulus under the attribute to stratify by, or None."""
-        if stratify == "auto":
-            candidates = [str(name) for name, column in self.attributes.items() if _has_classes(column)]
-            stratify = "label" if "label" in candidates else candidates[0] if candidates else "none"
-        if stratify == "none":
-            return None
-        if stratify not in self.attributes:
-            known = ", ".join(["auto", "none", *self.attributes])
-            raise ValueError(f"stratify must be one of {known}, got {stratify!r}")
-        codes, classes = pd.factorize(self.attributes[stratify])
-        if (codes < 0).any():
-            raise ValueError(f"stratify={stratify!r} needs a class for every stimulus, got {(codes < 0).sum()} missing")
-        counts = np.bincount(codes)
-        if counts.min() < 2:
-            raise ValueError(
-                f"stratify={stratify!r} needs at least 2 stimuli of every class, "
-                f"got {counts.min()} of class {classes[counts.argmin()]}; or choose stratify='none'"
-            )
-        if min(sizes) < len(classes):
-            raise ValueError(
-                f"stratify={stratify!r} needs room for its {len(classes)} classes on both sides, "
-                f"got {sizes[0]} and {sizes[1]} stimuli; or choose stratify='none'"
-            )
-        return codes
-
-
-def check_seed(seed: int) -> None:
-    """Raise unless `seed` is one that NumPy's and scikit-learn's generators both take."""
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be from 0 to {2**32 - 1}, got {seed}")
+        return html_card(
+            self.title,
+            {
+                "stimuli": len(self),
+                "shape": " × ".join(map(str, self.shape)),
+                "range": range_text,
+                "attributes": kinds(self.attributes),
+            },
+        )
 
 
 def _check_names(names: tuple[str, ...], shape: tuple[int, ...]) -> None:
@@ -290,35 +236,3 @@ def _check_names(names: tuple[str, ...], shape: tuple[int, ...]) -> None:
         raise ValueError(f"names must be one a dimension, {shape[0]} here, got {len(names)}")
     if len(set(names)) < len(names):
         raise ValueError(f"names must be unique, got {max(names, key=names.count)!r} more than once")
-
-
-def _check_attributes(table: pd.DataFrame, n: int, names: tuple[str, ...]) -> None:
-    if len(table) != n:
-        raise ValueError(f"attributes must have one row a stimulus, {n} here, got {len(table)}")
-    for position, name in enumerate(table.columns):
-        if not isinstance(name, str):
-            raise TypeError(f"attribute names must be strings, got {name!r}")
-        if name in table.columns[:position]:
-            raise ValueError(f"attribute names must be unique, got {name!r} more than once")
-        if name in names:
-            raise ValueError(f"an attribute must not have the name of a stimulus dimension, got {name!r}")
-
-
-def _kind(column: pd.Series) -> str:
-    tests = {
-        "category": lambda dtype: isinstance(dtype, pd.CategoricalDtype),
-        "boolean": types.is_bool_dtype,
-        "integer": types.is_integer_dtype,
-        "number": types.is_float_dtype,
-    }
-    for kind, is_kind in tests.items():
-        if is_kind(column.dtype):
-            return kind
-    # For a column of objects the dtype does not tell, its values do.
-    return "text" if types.is_string_dtype(column) else "other"
-
-
-def _has_classes(column: pd.Series) -> bool:
-    if _kind(column) not in _CLASS_KINDS or column.isna().any():
-        return False
-    return 2 <= column.nunique() <= _MOST_CLASSES

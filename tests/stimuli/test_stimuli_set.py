@@ -424,3 +424,8 @@ def test_neither_torch_nor_scikit_learn_is_loaded_before_it_is_needed() -> None:
 def test_splitting_by_seed_0_gives_these_rows() -> None:
     train, held_out = numbered(6).split(0.5)
     assert (rows(train), rows(held_out)) == ([3, 0, 4], [5, 2, 1])
+
+
+def test_a_column_that_names_each_stimulus_is_no_class_to_stratify_by() -> None:
+    train, held_out = numbered(8, file=[f"{i}.jpg" for i in range(8)]).split(0.5)
+    assert sorted(rows(train) + rows(held_out)) == list(range(8))
