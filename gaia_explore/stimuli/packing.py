@@ -20,7 +20,6 @@ import PIL
 from jaxtyping import UInt8
 from tqdm.auto import tqdm
 
-import gaia_explore
 from gaia_explore.stimuli.packed import (
     DESCRIPTION,
     FORMAT,
@@ -101,7 +100,7 @@ def _describe(listing: Listing, size: int) -> dict[str, Any]:
     # Not where the pictures lie: they may have moved since a pack was cut short.
     hashed.update("\n".join(name.removeprefix(listing.source) for name in listing.names).encode())
     hashed.update(table_bytes(listing.attributes))
-    made_by = {"source": listing.source, "gaia_explore": gaia_explore.__version__, "pillow": PIL.__version__}
+    made_by = {"source": listing.source, "pillow": PIL.__version__}
     return plan | made_by | {"plan": hashed.hexdigest()}
 
 
