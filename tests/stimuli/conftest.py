@@ -1,6 +1,6 @@
 """A made-up CelebA: a few drawn faces as JPEGs of its size, and its lists with all their quirks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,6 @@ def write_list(path: Path, rows: dict[str, list[int]], head: str = "", *, end: s
     path.write_bytes((head + "".join(lines)).encode())
 
 
-def write_csv(path: Path, header: list[str], rows: dict[str, list[int]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: dict[str, list[int]]) -> None:
     lines = [",".join(["image_id", *header])] + [",".join([name, *map(str, row)]) for name, row in rows.items()]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -282,7 +282,7 @@ def test_attributes_of_every_kind_come_back(root: Path, tmp_path: Path) -> None:
         }
     )
     back = pack(replace(celeba(root), attributes=table), 8, tmp_path / "out", progress=False).attributes
-    pd.testing.assert_frame_equal(back[["number", "on"]], table[["number", "on"]])
+    pd.testing.assert_frame_equal(back.filter(["number", "on"]), table.filter(["number", "on"]))
     assert back["code"].tolist()[:2] == ["007", "NA"] and back["code"].isna().tolist() == [False, False, True] * 4
     assert back["kind"].tolist() == ["b", "a", "b"] * 4
 

@@ -139,8 +139,8 @@ class TestFolder:
             ({"size": 8, "jobs": 0}, "jobs must be at least 1, got 0"),
         ],
     )
-    def test_wrong_arguments_are_told(self, folder: Path, options: dict[str, int], message: str) -> None:
-        assert told_by(picture_folder(folder).stimuli, **options) == message
+    def test_wrong_arguments_are_told(self, folder: Path, options: dict[str, Any], message: str) -> None:
+        assert told_by(lambda: picture_folder(folder).stimuli(**options)) == message
 
     @pytest.mark.parametrize(
         ("crop", "size", "message"),
