@@ -276,7 +276,7 @@ def test_realism_is_the_discriminators_error_of_each_stimulus():
 def test_the_discriminator_can_have_a_latent_code_and_a_learning_rate_of_its_own():
     config = GAIAConfig(discriminator_latent=1, discriminator_learning_rate=3e-4, **SMALL)
     model = config.build((3,), seeded())
-    assert model.discriminator.encoder(data()).shape == (16, 1)
+    assert model.discriminator.get_submodule("encoder")(data()).shape == (16, 1)
     assert model.encode(data()).shape == (16, 2)
     assert config.learning_rates() == {"generator": 1e-3, "discriminator": 3e-4}
 

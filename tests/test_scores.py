@@ -535,7 +535,7 @@ SWEEP = pd.DataFrame(
 
 
 def test_a_frontier_is_straight_between_settings_and_never_falls():
-    means = SWEEP.groupby("setting")[["on_support", "pixel_error"]].mean()
+    means = SWEEP.groupby("setting").agg(on_support=("on_support", "mean"), pixel_error=("pixel_error", "mean"))
     shares = [share_at(means, error) for error in (0.01, 0.015, 0.02, 0.03, 0.5)]
     assert shares == pytest.approx([0.6, 0.75, 0.9, 0.9, 0.9])
     assert np.isnan(share_at(means, 0.009))
@@ -553,7 +553,7 @@ def test_a_seed_lies_beyond_a_frontier_with_a_larger_share_at_no_more_error():
     (row,) = beyond_frontier(model, SWEEP).to_dict("records")
     assert (row["stimuli"], row["n_seeds"], row["beyond"]) == ("moons", 4, 2)
     assert np.isnan(row["frontier"])  # the last seed errs less than the whole sweep
-    (row,) = beyond_frontier(model[:3], SWEEP).to_dict("records")
+    (row,) = beyond_frontier(model.head(3), SWEEP).to_dict("records")
     assert row["frontier"] == pytest.approx((0.75 + 0.75 + 0.9) / 3)
     assert row["pixel_error"] == pytest.approx(0.02)
 

@@ -53,12 +53,15 @@ def beyond_frontier(scores: pd.DataFrame, sweep: pd.DataFrame) -> pd.DataFrame:
         missing = [column for column in columns if column not in table.columns]
         if missing or table.empty:
             raise ValueError(f"{argument} must have rows and the columns {columns}, missing {missing}")
-    means = sweep.groupby(["stimuli", "setting"], sort=False)[["on_support", "pixel_error"]].mean()
+    sweeps = dict(iter(sweep.groupby("stimuli")))
     rows = []
     for name, seeds in scores.groupby("stimuli", sort=False):
-        if name not in means.index:
+        if name not in sweeps:
             raise ValueError(f"sweep must have the stimuli of scores, missing {name!r}")
-        reached = np.array([share_at(means.loc[name], error) for error in seeds["pixel_error"]])
+        means = (
+            sweeps[name].groupby("setting").agg(on_support=("on_support", "mean"), pixel_error=("pixel_error", "mean"))
+        )
+        reached = np.array([share_at(means, error) for error in seeds["pixel_error"]])
         rows.append(
             {
                 "stimuli": name,
