@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gaia_explore import attributes, batch, geometry, networks, plots, scores, stimuli, study
-    from gaia_explore.attributes import AttributeVectors, attribute_vectors, edit, portrait
+    from gaia_explore.attributes import AttributeVectors, attribute_vectors, edit, entanglement, fit_probe, portrait
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -23,7 +23,9 @@ _HOMES = {
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train"), "runs"),
     **dict.fromkeys(("Codec", "interpolate", "morph"), "latent"),
-    **dict.fromkeys(("AttributeVectors", "attribute_vectors", "edit", "portrait"), "attributes"),
+    **dict.fromkeys(
+        ("AttributeVectors", "attribute_vectors", "edit", "entanglement", "fit_probe", "portrait"), "attributes"
+    ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
 }
 _ROOMS = ("attributes", "batch", "geometry", "networks", "plots", "scores", "stimuli", "study")
@@ -42,6 +44,8 @@ __all__ = [
     "attributes",
     "batch",
     "edit",
+    "entanglement",
+    "fit_probe",
     "geometry",
     "hull_mesh",
     "interpolate",
