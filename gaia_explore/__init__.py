@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gaia_explore import batch, geometry, networks, plots, scores, stimuli, study
+    from gaia_explore import attributes, batch, geometry, networks, plots, scores, stimuli, study
+    from gaia_explore.attributes import AttributeVectors, attribute_vectors, edit, entanglement, fit_probe, portrait
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -22,12 +23,16 @@ _HOMES = {
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train"), "runs"),
     **dict.fromkeys(("Codec", "interpolate", "morph"), "latent"),
+    **dict.fromkeys(
+        ("AttributeVectors", "attribute_vectors", "edit", "entanglement", "fit_probe", "portrait"), "attributes"
+    ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
 }
-_ROOMS = ("batch", "geometry", "networks", "plots", "scores", "stimuli", "study")
+_ROOMS = ("attributes", "batch", "geometry", "networks", "plots", "scores", "stimuli", "study")
 
 __all__ = [
     "AEConfig",
+    "AttributeVectors",
     "Codec",
     "GAIAConfig",
     "Mesh",
@@ -35,7 +40,12 @@ __all__ = [
     "Scaler",
     "Stimuli",
     "VAEConfig",
+    "attribute_vectors",
+    "attributes",
     "batch",
+    "edit",
+    "entanglement",
+    "fit_probe",
     "geometry",
     "hull_mesh",
     "interpolate",
@@ -43,6 +53,7 @@ __all__ = [
     "morph",
     "networks",
     "plots",
+    "portrait",
     "scores",
     "stimuli",
     "study",

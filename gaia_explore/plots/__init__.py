@@ -3,6 +3,7 @@
 Figures are vector graphics throughout: a page has few WebGL contexts, and a grid of panels would use them up.
 """
 
+from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
 from gaia_explore.plots.pages import write_html
@@ -15,8 +16,11 @@ __all__ = [
     "TEMPLATE",
     "codes_and_decodings",
     "codes_grid",
+    "edits",
+    "entanglement_matrix",
     "frontier",
     "history",
+    "portraits",
     "stimuli",
     "support_over_t",
     "table_one",
