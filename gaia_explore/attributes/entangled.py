@@ -72,16 +72,16 @@ class Entanglement:
         0: every edit changes its own attribute alone. 1: it changes each other as much. Infinite where edits do not
         even raise their own. Noise counts as entanglement, so that few stimuli make it too large.
         """
-        return _interval(_off_diagonal(self.matrix.to_numpy()), _off_diagonal(self._resampled))
+        return _interval(*self._off_diagonals)
 
     def relative_to(self, other: "Entanglement") -> pd.Series:
         """This mean off-diagonal over another's, with the interval of the ratio over the stimuli that they share."""
         own, others = ((e.changes.shape[0], e.n_resamples, e.seed) for e in (self, other))
         if own != others:
             raise ValueError(f"other must share the stimuli, n_resamples and seed {own}, got {others}")
-        own, others = ((_off_diagonal(e.matrix.to_numpy()), _off_diagonal(e._resampled)) for e in (self, other))
+        (ratio, ratios), (divisor, divisors) = self._off_diagonals, other._off_diagonals
         with np.errstate(divide="ignore", invalid="ignore"):
-            return _interval(own[0] / others[0], own[1] / others[1])
+            return _interval(ratio / divisor, ratios / divisors)
 
     def to_frame(self) -> pd.DataFrame:
         """One row for each ``edited`` and ``read`` attribute, with ``change``, ``low`` and ``high``."""
@@ -101,6 +101,14 @@ class Entanglement:
         n = len(self.changes)
         counts = np.random.default_rng(self.seed).multinomial(n, np.full(n, 1 / n), size=self.n_resamples)
         return (counts / n @ self.changes.reshape(n, -1)).reshape(-1, *self.changes.shape[1:])
+
+    @property
+    def _off_diagonals(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mean off-diagonal over the mean diagonal, as it is and resampled."""
+        mean = self.matrix.to_numpy()
+        # Changes keep the signs of their means. By their own, resampling would turn its noise into entanglement, and
+        # the interval lie above what it is of.
+        return _off_diagonal(mean, np.sign(mean)), _off_diagonal(self._resampled, np.sign(mean))
 
     def _frame(self, values: Float64[np.ndarray, "k k"]) -> pd.DataFrame:
         index, columns = (pd.Index(self.names, name=name) for name in ("edited", "read"))
@@ -181,10 +189,12 @@ def entanglement(
     )
 
 
-def _off_diagonal(matrices: Float64[np.ndarray, "*b k k"]) -> Float64[np.ndarray, "*b"]:
-    k = matrices.shape[-1]
+def _off_diagonal(
+    matrices: Float64[np.ndarray, "*b k k"], signs: Float64[np.ndarray, "k k"]
+) -> Float64[np.ndarray, "*b"]:
+    k = len(signs)
     own = np.trace(matrices, axis1=-2, axis2=-1) / k
-    others = np.abs(matrices)[..., ~np.eye(k, dtype=bool)].mean(axis=-1)
+    others = (signs * matrices)[..., ~np.eye(k, dtype=bool)].mean(axis=-1)
     return np.divide(others, own, out=np.full(np.shape(own), np.inf), where=own > 0)
 
 

@@ -11,11 +11,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from gaia_explore.attributes import Entanglement
-from gaia_explore.plots.panels import panel_grid
+from gaia_explore.plots.panels import PAGE_WIDTH, panel_grid
 from gaia_explore.plots.template import PALETTE, TEMPLATE
-
-WIDTH = 840
-"""Pixels that JupyterLab has for a figure."""
 
 DIVERGING = [[0, PALETTE[0]], [0.5, "#F7F7F7"], [1, PALETTE[1]]]
 """Blue for less, vermilion for more: told apart with any kind of colour vision, and both dark enough on white."""
@@ -42,8 +39,8 @@ def entanglement_matrix(matrices: Mapping[str, Entanglement], *, title: str = "W
     stacked = len(names) > 20
     rows, columns = (len(matrices), 1) if stacked else (1, len(matrices))
     longest = 8 * max(map(len, names))
-    margin = {"l": 52 + longest, "r": 96, "t": 116, "b": 44 + longest}
-    side = min(60 * len(names), (WIDTH - margin["l"] - margin["r"] - 16 * (columns - 1)) // columns)
+    margin = {"l": 52 + longest, "r": 96, "t": 46, "b": 44 + longest}
+    side = min(60 * len(names), (PAGE_WIDTH - margin["l"] - margin["r"] - 16 * (columns - 1)) // columns)
     figure = panel_grid(
         rows,
         columns,
@@ -155,12 +152,12 @@ def _grid(
     columns, left, right = min(k, per_row), 12 + 8 * max(map(len, rows)), 12
     texts = [name.replace("_", " ") for name in names]
     longest = max(map(len, texts))
-    pitch = min(110, (WIDTH - left - right) // columns)  # of a picture and its gap, across
+    pitch = min(110, (PAGE_WIDTH - left - right) // columns)  # of a picture and its gap, across
     turned = 6.5 * longest > pitch
     head = 10 + 5 * longest if turned else LINE
     if turned:
         right = head
-        pitch = min(110, (WIDTH - left - right) // columns)
+        pitch = min(110, (PAGE_WIDTH - left - right) // columns)
     tall = round((pitch - GAP) * h / w) + GAP  # and down
     band = head + len(rows) * tall + 8
     figure = go.Figure()

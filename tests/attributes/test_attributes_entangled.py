@@ -136,6 +136,15 @@ def test_off_diagonals_are_counted_by_their_size_against_the_diagonal():
     assert held.matrix.loc["a", "b"] == pytest.approx(-0.2)
 
 
+def test_the_interval_of_the_off_diagonal_holds_it_where_all_of_it_is_noise():
+    rng = np.random.default_rng(0)
+    names = tuple("abcdefgh")
+    for seed in range(20):
+        held = made(np.eye(8) + rng.normal(size=(60, 8, 8)), names=names, seed=seed)
+        mean, low, high = held.mean_off_diagonal
+        assert low < mean < high
+
+
 def test_edits_that_do_not_raise_their_own_attribute_are_infinitely_entangled():
     against = made(np.tile([[[-0.8, -0.2], [0.1, 0.4]]], (10, 1, 1)))
     assert against.mean_off_diagonal.tolist() == [np.inf] * 3
