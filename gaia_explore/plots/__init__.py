@@ -6,6 +6,7 @@ Figures are vector graphics throughout: a page has few WebGL contexts, and a gri
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
 from gaia_explore.plots.pages import write_html
+from gaia_explore.plots.pictures import contact_sheet
 from gaia_explore.plots.scatters import codes_and_decodings, codes_grid, stimuli
 from gaia_explore.plots.template import MODEL_COLOURS, TEMPLATE
 from gaia_explore.plots.warps import warp, warp_grid
@@ -15,6 +16,7 @@ __all__ = [
     "TEMPLATE",
     "codes_and_decodings",
     "codes_grid",
+    "contact_sheet",
     "frontier",
     "history",
     "stimuli",
