@@ -1,13 +1,15 @@
 """Sets of stimuli: made, read, scaled to [0, 1] and split.
 
 A `Stimuli` holds the stimuli as one array, a table of their attributes beside it, and the `Scaler` that leads back to
-original units. Build one from your own numbers, or draw one of the planar sets:
+original units. Build one from your own numbers, draw one of the planar sets, or open the drawn faces:
 
 >>> from gaia_explore.stimuli import Stimuli, moons
 >>> train, held_out = moons(n=4096, seed=0).split(0.9)
+>>> pictures = faces(size=32)  # doctest: +SKIP
 >>> mine = Stimuli.from_csv("measurements.csv", attributes="species")  # doctest: +SKIP
 """
 
+from gaia_explore.stimuli.drawn_faces import faces
 from gaia_explore.stimuli.planar_sets import (
     PLANAR_SETS,
     aniso,
@@ -29,6 +31,7 @@ __all__ = [
     "aniso",
     "blobs",
     "circles",
+    "faces",
     "moons",
     "planar",
     "s_curve",
