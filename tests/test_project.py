@@ -64,10 +64,13 @@ def test_the_wheel_carries_every_file_of_the_package(tmp_path: Path) -> None:
     run_python("-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path))
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = archive.namelist()
+    packed = {name for name in names if ".dist-info/" not in name}
     files = (path for path in (ROOT / "gaia_explore").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    faces = {f"gaia_explore/data/faces/{name}" for name in ("README.md", "balanced.xz", "faces.json", "train.xz")}
     assert "gaia_explore/py.typed" in packed
-    assert packed == {path.relative_to(ROOT).as_posix() for path in files}
+    assert packed == {path.relative_to(ROOT).as_posix() for path in files} | faces
+    assert [name for name in names if name.endswith("licenses/data/faces/LICENSE")]
 
 
 def test_contributing_fits_on_a_page() -> None:

@@ -7,6 +7,7 @@ from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
 from gaia_explore.plots.pages import write_html
+from gaia_explore.plots.pictures import contact_sheet
 from gaia_explore.plots.scatters import codes_and_decodings, codes_grid, stimuli
 from gaia_explore.plots.template import MODEL_COLOURS, TEMPLATE
 from gaia_explore.plots.warps import warp, warp_grid
@@ -16,6 +17,7 @@ __all__ = [
     "TEMPLATE",
     "codes_and_decodings",
     "codes_grid",
+    "contact_sheet",
     "edits",
     "entanglement_matrix",
     "frontier",

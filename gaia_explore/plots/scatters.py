@@ -20,6 +20,7 @@ from gaia_explore.plots.panels import (
     sets_and_models,
     square,
 )
+from gaia_explore.plots.pictures import sheet_of_stimuli
 from gaia_explore.plots.template import COLOUR_SCALE, NEUTRAL, PALETTE
 from gaia_explore.stimuli import Stimuli
 
@@ -34,16 +35,19 @@ KINDS = ("latent codes", "reconstructions", "interpolations")
 def stimuli(
     stimuli: Stimuli, *, attribute: str = "auto", n_points: int = 2000, seed: int = 0, title: str = ""
 ) -> go.Figure:
-    """Draw a planar set of stimuli, coloured by an attribute.
+    """Draw a planar set of stimuli, coloured by an attribute, or a sheet of pictures, ordered by it.
 
     Parameters
     ----------
     attribute
         Name of an attribute; "auto" for "label" if there is one, else for the first; "none" for grey. An attribute with
-        more than 8 different numbers has a colour scale, any other a colour a class. What is missing is grey.
+        more than 8 different numbers has a colour scale, any other a colour a class. What is missing is grey. Pictures
+        have a row a class, go from low to high with a colour scale's numbers, and have no order without attribute.
     n_points, seed
-        At most so many stimuli are drawn, chosen at random.
+        At most so many stimuli are drawn, chosen at random; of pictures, as many as fit a few rows.
     """
+    if len(stimuli.shape) > 1:
+        return sheet_of_stimuli(stimuli, _values(stimuli, attribute), n_points, seed, title or stimuli.title)
     check_planar(stimuli)
     values = _values(stimuli, attribute)
     rows = drawn_rows(len(stimuli), n_points, seed)

@@ -1,10 +1,11 @@
 """Sets of stimuli: made, read, scaled to [0, 1] and split.
 
 A `Stimuli` holds the stimuli as one array, a table of their attributes beside it, and the `Scaler` that leads back to
-original units. Build one from your own numbers, or draw one of the planar sets:
+original units. Build one from your own numbers, draw one of the planar sets, or open the drawn faces:
 
 >>> from gaia_explore.stimuli import Stimuli, moons
 >>> train, held_out = moons(n=4096, seed=0).split(0.9)
+>>> pictures = faces(size=32)  # doctest: +SKIP
 >>> mine = Stimuli.from_csv("measurements.csv", attributes="species")  # doctest: +SKIP
 
 Pictures come as a `Listing` of what lies on disk, from which they go into memory, or all into one file of bytes:
@@ -16,6 +17,7 @@ Pictures come as a `Listing` of what lies on disk, from which they go into memor
 """
 
 from gaia_explore.stimuli import pictures
+from gaia_explore.stimuli.drawn_faces import faces
 from gaia_explore.stimuli.packed import PackedStimuli, open_pack
 from gaia_explore.stimuli.packing import pack
 from gaia_explore.stimuli.pictures import (
@@ -55,6 +57,7 @@ __all__ = [
     "celeba",
     "celeba_hq",
     "circles",
+    "faces",
     "fashion_mnist",
     "gaia_hdf5",
     "head_direction",
