@@ -16,22 +16,10 @@ Pictures come as a `Listing` of what lies on disk, from which they go into memor
 >>> batch = many.take([3, 1, 4])  # doctest: +SKIP
 """
 
-from gaia_explore.stimuli import pictures
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gaia_explore.stimuli.drawn_faces import faces
-from gaia_explore.stimuli.packed import PackedStimuli, open_pack
-from gaia_explore.stimuli.packing import pack
-from gaia_explore.stimuli.pictures import (
-    Listing,
-    celeba,
-    celeba_hq,
-    fashion_mnist,
-    gaia_hdf5,
-    head_direction,
-    idx,
-    orl,
-    picture_folder,
-    progan_hdf5,
-)
 from gaia_explore.stimuli.planar_sets import (
     PLANAR_SETS,
     aniso,
@@ -45,6 +33,42 @@ from gaia_explore.stimuli.planar_sets import (
 )
 from gaia_explore.stimuli.scaling import Scaler
 from gaia_explore.stimuli.stimuli import Stimuli
+
+if TYPE_CHECKING:
+    from gaia_explore.stimuli import pictures
+    from gaia_explore.stimuli.packed import PackedStimuli, open_pack
+    from gaia_explore.stimuli.packing import pack
+    from gaia_explore.stimuli.pictures import (
+        Listing,
+        celeba,
+        celeba_hq,
+        fashion_mnist,
+        gaia_hdf5,
+        head_direction,
+        idx,
+        orl,
+        picture_folder,
+        progan_hdf5,
+    )
+
+# What reads pictures needs Pillow, and is loaded when it is first used.
+_READERS = (
+    "Listing",
+    "celeba",
+    "celeba_hq",
+    "fashion_mnist",
+    "gaia_hdf5",
+    "head_direction",
+    "idx",
+    "orl",
+    "picture_folder",
+    "progan_hdf5",
+)
+_HOMES = {
+    **dict.fromkeys(_READERS, "pictures"),
+    **dict.fromkeys(("PackedStimuli", "open_pack"), "packed"),
+    "pack": "packing",
+}
 
 __all__ = [
     "PLANAR_SETS",
@@ -74,3 +98,11 @@ __all__ = [
     "swiss_roll",
     "varied",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "pictures":
+        return import_module("gaia_explore.stimuli.pictures")
+    if name in _HOMES:
+        return getattr(import_module(f"gaia_explore.stimuli.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'gaia_explore.stimuli' has no attribute {name!r}")
