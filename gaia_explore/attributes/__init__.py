@@ -1,5 +1,6 @@
 """Named attributes in the latent space: their vectors, edits along them, and how far an edit drags others along."""
 
+from gaia_explore.attributes.agreement import agreement
 from gaia_explore.attributes.edits import edit, portrait
 from gaia_explore.attributes.entangled import Entanglement, entanglement
 from gaia_explore.attributes.probe import Probe, fit_probe
@@ -12,6 +13,7 @@ __all__ = [
     "Entanglement",
     "InseparableWarning",
     "Probe",
+    "agreement",
     "attribute_vectors",
     "edit",
     "entanglement",

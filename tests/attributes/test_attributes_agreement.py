@@ -1,0 +1,85 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaia_explore.attributes import agreement
+
+GAIN = "OLS − means"
+
+
+def planted(n: int, *, confounded: bool, seed: int) -> tuple[np.ndarray, pd.DataFrame]:
+    """Codes in which Young moves dimension 0, Male dimension 1, and both their noise; old men prevail if confounded."""
+    rng = np.random.default_rng(seed)
+    young = rng.random(n) < 0.5
+    male = rng.random(n) < (np.where(young, 0.1, 0.9) if confounded else 0.5)
+    z = np.column_stack([young, male, np.zeros(n)]) + 0.1 * rng.standard_normal((n, 3))
+    return z, pd.DataFrame({"Young": young, "Male": male})
+
+
+def planted_agreement(**changes) -> pd.DataFrame:
+    confounded, balanced = planted(2000, confounded=True, seed=0), planted(1000, confounded=False, seed=1)
+    return agreement(*confounded, *balanced, **({"n_resamples": 20, "progress": False} | changes))
+
+
+def test_ols_finds_a_planted_vector_and_difference_of_means_the_confound():
+    table = planted_agreement()
+
+    # Male differs by .8 between the young and the old, so that the vector of means is (1, −.8).
+    assert table.loc["Young", ("difference of means", "cosine")] == pytest.approx(1 / np.hypot(1, 0.8), abs=0.02)
+    assert table.loc["Young", ("OLS", "cosine")] > 0.999
+    assert table.loc["Young", (GAIN, "cosine")] == pytest.approx(1 - 1 / np.hypot(1, 0.8), abs=0.02)
+    assert (table[(GAIN, "low")] > 0.15).all()
+    assert list(table.index) == ["Young", "Male"]
+
+
+def test_without_a_confound_neither_method_is_nearer():
+    table = agreement(
+        *planted(2000, confounded=False, seed=2),
+        *planted(1000, confounded=False, seed=3),
+        n_resamples=40,
+        progress=False,
+    )
+
+    gain = table[GAIN]
+    assert (gain["low"] < 0.002).all()
+    assert (gain["high"] > -0.002).all()
+    assert (gain["cosine"].abs() < 0.002).all()
+
+
+def test_intervals_hold_their_cosines_and_narrow_with_more_stimuli():
+    sets = planted(100, confounded=True, seed=4), planted(100, confounded=False, seed=5)
+    few = agreement(*sets[0], *sets[1], n_resamples=40, progress=False)
+    many = planted_agreement(n_resamples=40)
+
+    for method in ("difference of means", GAIN):
+        widths = [table[(method, "high")] - table[(method, "low")] for table in (few, many)]
+        assert (widths[1] < widths[0] / 2).all()
+        assert (many[(method, "low")] < many[(method, "cosine")]).all()
+        assert (many[(method, "cosine")] < many[(method, "high")]).all()
+
+
+def test_the_order_of_columns_does_not_matter_and_a_seed_gives_one_table():
+    z, attributes = planted(300, confounded=False, seed=6)
+    turned = attributes[["Male", "Young"]]
+    one, other = (agreement(z, attributes, z, table, n_resamples=5, progress=False) for table in (attributes, turned))
+
+    pd.testing.assert_frame_equal(one, other)
+    assert one.loc["Young", ("difference of means", "cosine")] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"n_resamples": 1}, "n_resamples must be at least 2, got 1"),
+        ({"balanced_z": np.zeros((4, 2))}, "balanced_z must have 3 latent dimensions, got 2"),
+        (
+            {"balanced_attributes": pd.DataFrame({"Old": [1, 0, 1, 0]})},
+            "balanced_attributes must have the columns Young, Male, got Old",
+        ),
+    ],
+)
+def test_bad_input_names_argument_rule_and_value(changes, rule):
+    z, attributes = planted(50, confounded=False, seed=7)
+    arguments = {"z": z, "attributes": attributes, "balanced_z": z, "balanced_attributes": attributes} | changes
+    with pytest.raises(ValueError, match=rule):
+        agreement(**arguments)
