@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from jaxtyping import Float32, Integer, UInt8
 from numpy.typing import ArrayLike
 
 from gaia_explore.stimuli.scaling import Scaler
-from gaia_explore.stimuli.splitting import row_numbers, split_rows
+from gaia_explore.stimuli.splitting import balanced_rows, row_numbers, split_rows
 from gaia_explore.stimuli.stimuli import Stimuli
 from gaia_explore.stimuli.tables import check_attributes, html_card, kind, kinds
 
@@ -98,6 +98,10 @@ class PackedStimuli:
         """Split at random as `Stimuli.split` does, with the same rows for the same attributes. Copies no pixel."""
         train, held_out = split_rows(self.attributes, fraction, seed=seed, stratify=stratify)
         return self.subset(train), self.subset(held_out)
+
+    def balanced(self, names: Sequence[str], *, seed: int = 0) -> "PackedStimuli":
+        """A part in which the named attributes do not go together, as `Stimuli.balanced` finds it. Copies no pixel."""
+        return self.subset(balanced_rows(self.attributes, names, seed=seed))
 
     def stimuli(self, rows: ArrayLike | None = None) -> Stimuli:
         """These stimuli, or all, in memory; a MemoryError says how much they need if the machine has less."""

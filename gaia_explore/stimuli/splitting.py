@@ -1,4 +1,6 @@
-"""Row numbers: those asked for, and those that a random split gives. No stimulus is touched here."""
+"""Row numbers: those asked for, of a random split, and of a balanced part. No stimulus is touched here."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,6 +40,29 @@ def split_rows(
         np.arange(n), train_size=sizes[0], test_size=sizes[1], random_state=seed, stratify=strata
     )
     return np.asarray(train), np.asarray(held_out)
+
+
+def balanced_rows(attributes: pd.DataFrame, names: Sequence[str], *, seed: int) -> Integer[np.ndarray, " m"]:
+    """Row numbers, in order, of equally many stimuli of every combination of the named attributes' classes."""
+    check_seed(seed)
+    names = list(names)
+    unknown = [name for name in names if name not in attributes]
+    if unknown or not names:
+        raise ValueError(f"names must be attributes ({', '.join(attributes)}), got {', '.join(unknown) or 'none'}")
+    table = attributes[names]
+    many = [name for name in names if not has_classes(table[name])]
+    if many:
+        raise ValueError(f"names must be attributes of 2 to 20 classes, all known, got {', '.join(many)}")
+    every = pd.MultiIndex.from_product([sorted(table[name].unique()) for name in names], names=names)
+    numbers = every.get_indexer(pd.MultiIndex.from_frame(table))
+    counts = np.bincount(numbers, minlength=len(every))
+    fewest = counts.min()
+    if not fewest:
+        missing = ", ".join(f"{name} {value}" for name, value in zip(names, every[counts.argmin()], strict=True))
+        raise ValueError(f"names must be attributes whose combinations all occur, got no stimulus with {missing}")
+    shuffled = np.random.default_rng(seed).permutation(len(table))
+    chosen = [shuffled[numbers[shuffled] == number][:fewest] for number in range(len(every))]
+    return np.sort(np.concatenate(chosen))
 
 
 def check_seed(seed: int) -> None:

@@ -1,7 +1,7 @@
 """A set of stimuli: the array, the table of attributes beside it, and the way back to original units."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from gaia_explore.stimuli.reading import check_cells, choose_columns, numbers, parse_csv
 from gaia_explore.stimuli.scaling import Scaler, check_stimuli
-from gaia_explore.stimuli.splitting import row_numbers, split_rows
+from gaia_explore.stimuli.splitting import balanced_rows, row_numbers, split_rows
 from gaia_explore.stimuli.tables import check_attributes, html_card, kinds
 
 _ROUNDING = 1e-6
@@ -195,6 +195,20 @@ class Stimuli:
         """
         train, held_out = split_rows(self.attributes, fraction, seed=seed, stratify=stratify)
         return self.subset(train), self.subset(held_out)
+
+    def balanced(self, names: Sequence[str], *, seed: int = 0) -> "Stimuli":
+        """As large a part as there is in which the named attributes do not go together.
+
+        Every combination of their classes occurs equally often, as often as the rarest does: what is left to tell them
+        apart by is each attribute itself. Six binary attributes have 64 combinations, which few sets hold all.
+
+        Raises
+        ------
+        ValueError
+            If an attribute is unknown or has no classes (see `split`), or a combination never occurs; the message names
+            it.
+        """
+        return self.subset(balanced_rows(self.attributes, names, seed=seed))
 
     def to_frame(self) -> pd.DataFrame:
         """Flat stimuli in original units, one column a dimension, with their attributes beside."""

@@ -319,6 +319,14 @@ def test_a_set_splits_as_one_in_memory_does_and_copies_no_pixel() -> None:
         assert mine.pixels is whole.pixels
 
 
+def test_a_part_is_balanced_as_that_of_a_set_in_memory() -> None:
+    whole = small(8, label=[0, 0, 0, 1, 1, 1, 1, 1])
+    mine, oracle = (stimuli.balanced(["label"], seed=2) for stimuli in (whole, whole.stimuli()))
+    pd.testing.assert_frame_equal(mine.attributes, oracle.attributes)
+    assert sorted(mine.attributes["label"]) == [0, 0, 0, 1, 1, 1]
+    assert mine.pixels is whole.pixels
+
+
 def test_fingerprints_tell_sets_apart_without_reading_them() -> None:
     whole = small()
     assert whole.fingerprint == whole.subset(range(8)).fingerprint == "d"

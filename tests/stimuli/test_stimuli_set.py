@@ -1,6 +1,7 @@
 """A set of stimuli: what it holds, what it refuses, and how it splits."""
 
 import hashlib
+import re
 import struct
 import subprocess
 import sys
@@ -429,3 +430,49 @@ def test_splitting_by_seed_0_gives_these_rows() -> None:
 def test_a_column_that_names_each_stimulus_is_no_class_to_stratify_by() -> None:
     train, held_out = numbered(8, file=[f"{i}.jpg" for i in range(8)]).split(0.5)
     assert sorted(rows(train) + rows(held_out)) == list(range(8))
+
+
+def confounded() -> Stimuli:
+    """1,000 faces: nine tenths of the young and one tenth of the old are women."""
+    young = np.arange(1000) % 2 == 0
+    male = np.where(young, np.arange(1000) % 20 < 2, np.arange(1000) % 20 < 18)
+    table = pd.DataFrame({"Young": young, "Male": male, "name": [f"face {i}" for i in range(1000)]})
+    return Stimuli.from_array(np.arange(2000).reshape(1000, 2), attributes=table)
+
+
+def test_in_a_balanced_part_every_combination_occurs_as_often_as_the_rarest() -> None:
+    stimuli = confounded()
+    counts = stimuli.attributes.groupby(["Young", "Male"]).size()
+    part = stimuli.balanced(["Young", "Male"], seed=3)
+
+    assert (part.attributes.groupby(["Young", "Male"]).size() == counts.min()).all()
+    assert len(part) == 4 * counts.min() < len(stimuli)
+    rows = [list(stimuli.attributes["name"]).index(name) for name in part.attributes["name"]]
+    assert rows == sorted(set(rows))
+    np.testing.assert_array_equal(part.x, stimuli.x[rows])
+
+
+def test_a_balanced_part_is_its_seeds() -> None:
+    stimuli = confounded()
+    one, same, other = (stimuli.balanced(["Young", "Male"], seed=seed).fingerprint for seed in (0, 0, 1))
+    assert one == same != other
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Young", "Old"], "names must be attributes (Young, Male, name), got Old"),
+        ([], "names must be attributes (Young, Male, name), got none"),
+        (["Young", "name"], "names must be attributes of 2 to 20 classes, all known, got name"),
+    ],
+)
+def test_a_part_that_cannot_be_balanced_is_refused(names: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        confounded().balanced(names)
+
+
+def test_a_combination_that_never_occurs_is_named() -> None:
+    table = pd.DataFrame({"Male": [True, True, False, False], "Beard": [1, 0, 0, 0]})
+    stimuli = Stimuli.from_array(np.arange(8).reshape(4, 2), attributes=table)
+    with pytest.raises(ValueError, match="got no stimulus with Male False, Beard 1"):
+        stimuli.balanced(["Male", "Beard"])
