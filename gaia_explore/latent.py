@@ -66,7 +66,7 @@ class ModelCodec:
         self.latent_dim = model.config.latent_dim
 
     def encode(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n d"]:
-        """Latent codes of stimuli in [0, 1]."""
+        """Latent codes of stimuli in [0, 1], or of bytes from 0 to 255 as a pack holds them."""
         return self._apply(self.model.encode, self._stimuli(x))
 
     def decode(self, z: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "n ..."]:
@@ -100,10 +100,17 @@ class ModelCodec:
 
     def _apply(self, function, rows: np.ndarray) -> np.ndarray:
         device = next(self.model.parameters()).device
-        blocks = torch.from_numpy(np.array(rows, np.float32)).split(MINIBATCH)
+        # A minibatch at a time, so that what lies in a file need not fit into memory.
+        blocks = (rows[i : i + MINIBATCH] for i in range(0, len(rows), MINIBATCH))
         # Not inference_mode: the Jacobian's transforms do not run under it.
         with torch.no_grad():
-            return torch.cat([function(block.to(device)).cpu() for block in blocks]).numpy()
+            return torch.cat([function(_in_memory(block).to(device)).cpu() for block in blocks]).numpy()
+
+
+def _in_memory(rows: np.ndarray) -> Tensor:
+    """A copy in single precision; bytes are scaled to [0, 1]."""
+    copy = torch.from_numpy(np.array(rows, np.float32))
+    return copy / 255 if rows.dtype == np.uint8 else copy
 
 
 @final

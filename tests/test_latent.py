@@ -54,6 +54,14 @@ def test_many_stimuli_pass_in_minibatches_in_their_order():
     assert len(ours.encode(x)) == MINIBATCH + 3
 
 
+def test_bytes_are_scaled_as_a_pack_scales_them():
+    ours = codec(GAIAConfig(**SMALL), (2, 3))
+    packed = np.random.default_rng(1).integers(256, size=(MINIBATCH + 2, 2, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(ours.encode(packed), ours.encode(packed.astype(np.float32) / 255))
+    assert isinstance(ours, JudgingCodec)
+    np.testing.assert_array_equal(ours.realism(packed), ours.realism(packed.astype(np.float32) / 255))
+
+
 def test_only_a_gaias_codec_judges():
     judging, plain = codec(GAIAConfig(**SMALL)), codec(AEConfig(**SMALL))
     assert isinstance(judging, JudgingCodec) and isinstance(judging, Judge)
