@@ -3,7 +3,7 @@
 import json
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -141,6 +141,8 @@ def train(
     resume: str | Path | None = None,
     checkpoint_every: int = 1000,
     progress: bool = True,
+    watch: Callable[[Run], None] | None = None,
+    watch_every: int = 500,
 ) -> Run:
     """Train a model.
 
@@ -166,6 +168,10 @@ def train(
     progress
         Show a progress bar with the loss terms and, in a notebook, a Stop button. Ctrl-C, too, ends the training
         cleanly after the step that is running.
+    watch, watch_every
+        Called every so many steps and at the end with the run as of then, in copies on the CPU: its ``codec`` and
+        ``history`` can be looked at while the training stands still. What ``watch`` does changes no result; an error
+        in it is warned about, and it is not called again.
 
     Raises
     ------
@@ -173,7 +179,7 @@ def train(
         For arguments out of range, for ``out`` that holds a run already, for ``resume`` with another run's arguments.
     """
     _check(steps=steps, batch_size=batch_size, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
-    _check(threads=threads, minimum=1)
+    _check(threads=threads, watch_every=watch_every)
     _check(patience=patience, seed=seed, minimum=0)
     if not isinstance(config, Config):
         raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
@@ -204,6 +210,8 @@ def train(
         checkpoint_every=checkpoint_every,
         about=_about(stimuli),
         progress=progress,
+        watch=None if watch is None else lambda tensors, description: watch(Run(tensors, description)),
+        watch_every=watch_every,
     )
     run = Run(*result)
     if run.health.status == "died":

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
@@ -135,6 +136,7 @@ def test_loading_nothing_names_the_path(tmp_path: Path):
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"watch_every": 0}, "watch_every must be at least 1, got 0"),
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"patience": 2}, "patience must be 0 without held_out, got 2"),
         (
@@ -147,6 +149,39 @@ def test_arguments_out_of_range_are_named(halves, options: dict[str, Any], messa
     with pytest.raises(ValueError) as error:
         trained(halves[0], **options)
     assert str(error.value) == message
+
+
+def test_who_watches_sees_the_run_as_it_is_and_changes_nothing(halves):
+    stimuli, held_out = halves
+    seen: list[Run] = []
+
+    def watch(run: Run):
+        seen.append(Run({name: tensor.clone() for name, tensor in run.tensors.items()}, run.description))
+        codes = run.codec.encode(held_out.x)
+        assert len(run.history) == run.description["step"] and codes.shape == (32, 2)
+        # Spoils what it was given, and the global stream.
+        torch.manual_seed(0)
+        for tensor in run.tensors.values():
+            tensor.zero_()
+
+    options: dict[str, Any] = {"steps": 70, "held_out": held_out, "evaluate_every": 20}
+    undisturbed = trained(stimuli, **options)
+    watched = trained(stimuli, **options, watch=watch, watch_every=30)
+    assert [run.description["step"] for run in seen] == [30, 60, 70]
+    for name, tensor in undisturbed.tensors.items():
+        assert torch.equal(watched.tensors[name], tensor) and torch.equal(seen[-1].tensors[name], tensor), name
+    assert undisturbed.description == watched.description == seen[-1].description
+    assert str(seen[0].health) == "healthy: 30 of 70 steps"
+    assert list(seen[0].history["held_out_error"].dropna().index) == [20]
+
+
+def test_the_run_that_is_watched_is_that_of_a_training_that_ends_there(halves):
+    config = GAIAConfig(**SMALL, schedule="constant")
+    seen: list[Run] = []
+    trained(halves[0], config, steps=12, watch=seen.append, watch_every=5)
+    shorter = trained(halves[0], config, steps=5)
+    np.testing.assert_array_equal(seen[0].codec.encode(halves[1].x), shorter.codec.encode(halves[1].x))
+    assert seen[0].history.equals(shorter.history)
 
 
 def test_held_out_stimuli_must_have_the_shape_of_the_others(halves):

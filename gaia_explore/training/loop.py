@@ -1,8 +1,9 @@
 """The loop: any number of players, one forward and one backward pass a step."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -14,10 +15,11 @@ from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
-from gaia_explore.training.health import Health, loss_of_numbers, pinned_pace
+from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
+from gaia_explore.training.watching import Watch
 
 BLOCK = 50
 """Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
@@ -40,6 +42,8 @@ def fit(
     checkpoint_every: int = 1000,
     about: dict[str, Any] | None = None,
     progress: bool = True,
+    watch: Callable[[dict[str, Tensor], dict[str, Any]], object] | None = None,
+    watch_every: int = 500,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Train a model on stimuli.
 
@@ -63,6 +67,8 @@ def fit(
         JSON that the checkpoint carries, e.g. the stimuli's name; a checkpoint that carries another is refused.
     progress
         Show a progress bar with the loss terms and, in a notebook, a Stop button.
+    watch, watch_every
+        Called every so many steps and at the end, with what would be returned if the training ended there.
 
     Returns
     -------
@@ -73,6 +79,7 @@ def fit(
     place = choose_device(device)
     keep_freed_memory()
     identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
+    watching = Watch(watch, watch_every)
     with _cpu_threads(threads):
         training = _Training(config, x, batch_size, seed, place)
         shown = None if held_out is None else _scaled(_flat(held_out, place))
@@ -91,22 +98,28 @@ def fit(
             health = training.health(steps, patience, None)
             while training.step < steps and health.status == "healthy":
                 # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
-                ends = [steps] + [training.step // k * k + k for k in (BLOCK, evaluate_every, checkpoint_every)]
                 started = training.step
-                training.advance(min(ends), steps, precision, stop)
+                ends = {steps} | {started // k * k + k for k in (BLOCK, evaluate_every, checkpoint_every)}
+                training.advance(min(ends | watching.ends(started)), steps, precision, stop)
                 bar.update(training.step - started)
                 bar.set_postfix({name: f"{value:.3f}" for name, value in training.latest().items()}, refresh=False)
                 if shown is not None and training.step % evaluate_every == 0:
                     training.evaluate(shown)
-                health = training.health(steps, patience, stop.reason)
+                seen = training.health(steps, patience, stop.reason)
+                # Where a lost training ends must not depend on whether somebody watches.
+                if stop.reason is not None or training.step in ends:
+                    health = seen
                 if checkpoint is not None and training.step % checkpoint_every == 0 and health.status == "healthy":
-                    write_checkpoint(checkpoint, training.state(), training.description(identity, steps, health))
+                    write_checkpoint(checkpoint, *training.result(identity, steps, health))
+                if training.step in watching.ends(started) and training.step < steps and health.status == "healthy":
+                    watching.show(training.step, partial(training.result, identity, steps, seen))
+            result = training.result(identity, steps, health)
+            if checkpoint is not None:
+                write_checkpoint(checkpoint, *result)
+            watching.show(training.step, partial(training.result, identity, steps, health))
             # A training that was stopped is not a bar that failed.
             bar.total = training.step
             bar.refresh()
-    result = training.state(), training.description(identity, steps, health)
-    if checkpoint is not None:
-        write_checkpoint(checkpoint, *result)
     return result
 
 
@@ -191,8 +204,8 @@ class _Training:
 
     def health(self, steps: int, patience: int, wish: str | None) -> Health:
         """How the run is between two blocks."""
-        # The last blocks are enough: what was lost earlier ended the run then.
-        tail = np.concatenate(self.history[-20:]) if self.history else np.empty((0, 0), np.float32)
+        # The last blocks are enough, each of one step or more: what was lost earlier ended the run then.
+        tail = np.concatenate(self.history[-PINNED_STEPS:]) if self.history else np.empty((0, 0), np.float32)
         death = loss_of_numbers(self.terms, tail, self.step)
         if death is None and self.step >= steps:
             death = pinned_pace(self.terms, tail)
@@ -214,14 +227,14 @@ class _Training:
         tensors |= {f"{name}/best": weights for name, weights in self.best.items()}
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
-    def description(self, identity: dict[str, Any], steps: int, health: Health) -> dict[str, Any]:
-        """The JSON beside the tensors."""
-        return {
+    def result(self, identity: dict[str, Any], steps: int, health: Health) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The state, and beside it its description in JSON."""
+        return self.state(), {
             **identity,
             "shape": list(self.shape),
             "steps": steps,
             "step": self.step,
-            "terms": self.terms,
+            "terms": list(self.terms),
             "held_out_error": {str(step): error for step, error in self.held_out_error.items()},
             "health": health.to_dict(),
         }
