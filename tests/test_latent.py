@@ -19,7 +19,7 @@ from gaia_explore.latent import (
     morph,
 )
 from gaia_explore.models import AE, AEConfig, GAIAConfig, VAEConfig
-from gaia_explore.networks import FullyConnected
+from gaia_explore.networks import FullyConnected, InitialWeights
 from gaia_explore.networks.fully_connected import MultilayerPerceptron
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
@@ -84,7 +84,7 @@ def test_magnification_is_the_determinant_of_the_decoders_jacobian_by_finite_dif
 
 def test_magnification_of_a_linear_decoder_is_its_singular_values_product_where_x_has_more_dimensions():
     ours = codec(AEConfig(**SMALL), (5,))
-    linear = MultilayerPerceptron((2, 5), generator=torch.Generator().manual_seed(3), initialisation="glorot")
+    linear = MultilayerPerceptron((2, 5), InitialWeights(torch.Generator().manual_seed(3), "glorot"))
     assert isinstance(ours.model, AE)
     ours.model.autoencoder.decoder = linear.requires_grad_(False)
     weight = linear.get_parameter("layers.0.weight").numpy()

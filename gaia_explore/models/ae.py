@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gaia_explore import losses
 from gaia_explore.models.config import Config
 from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.networks import InitialWeights
 
 
 @final
@@ -32,9 +33,8 @@ class AE(Model):
 
     def __init__(self, config: AEConfig, shape: tuple[int, ...], generator: torch.Generator):
         super().__init__(config)
-        self.autoencoder = config.network.autoencoder(
-            shape, config.latent_dim, generator=generator, initialisation=config.initialisation, bounded=True
-        )
+        initial = InitialWeights(generator, config.initialisation)
+        self.autoencoder = config.network.autoencoder(shape, config.latent_dim, initial, bounded=True)
 
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}

@@ -26,7 +26,7 @@ class Config:
         :class:`~gaia_explore.networks.Convolutional` or :class:`~gaia_explore.networks.StyleContent`.
     initialisation
         How initial weights are drawn, ``"glorot"`` or ``"torch"``: see
-        :meth:`~gaia_explore.networks.Network.autoencoder`.
+        :class:`~gaia_explore.networks.InitialWeights`.
     learning_rate
         Adam's, before schedule and pace.
     schedule

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gaia_explore import losses
 from gaia_explore.models.config import Config, check_choice, check_range
 from gaia_explore.models.model import Model, Objective, Round
-from gaia_explore.networks import check_whole
+from gaia_explore.networks import InitialWeights, check_whole
 
 
 @final
@@ -114,10 +114,10 @@ class GAIA(Model):
     def __init__(self, config: GAIAConfig, shape: tuple[int, ...], generator: torch.Generator):
         super().__init__(config)
         self.settings = config
-        network, drawn = config.network, {"generator": generator, "initialisation": config.initialisation}
+        network, initial = config.network, InitialWeights(generator, config.initialisation)
         latent = config.discriminator_latent
-        self.generator = network.autoencoder(shape, config.latent_dim, bounded=True, **drawn)
-        self.discriminator = network.discriminator(shape, config.latent_dim if latent == "same" else latent, **drawn)
+        self.generator = network.autoencoder(shape, config.latent_dim, initial, bounded=True)
+        self.discriminator = network.discriminator(shape, config.latent_dim if latent == "same" else latent, initial)
 
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gaia_explore import losses
 from gaia_explore.models.config import Config, check_range
 from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.networks import InitialWeights
 
 
 @final
@@ -48,10 +49,9 @@ class VAE(Model):
     def __init__(self, config: VAEConfig, shape: tuple[int, ...], generator: torch.Generator):
         super().__init__(config)
         self.beta = config.beta
+        initial = InitialWeights(generator, config.initialisation)
         # Unbounded: the decoder gives logits.
-        self.autoencoder = config.network.autoencoder(
-            shape, config.latent_dim, generator=generator, initialisation=config.initialisation, code_parameters=2
-        )
+        self.autoencoder = config.network.autoencoder(shape, config.latent_dim, initial, code_parameters=2)
 
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}

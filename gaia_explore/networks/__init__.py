@@ -9,7 +9,7 @@ from typing import Any
 
 from gaia_explore.networks.convolutional import Convolutional
 from gaia_explore.networks.fully_connected import FullyConnected
-from gaia_explore.networks.initialising import Initialisation
+from gaia_explore.networks.initialising import Initialisation, InitialWeights
 from gaia_explore.networks.network import Autoencoder, Network, check_whole
 from gaia_explore.networks.style_content import StyleContent
 
@@ -17,6 +17,7 @@ __all__ = [
     "Autoencoder",
     "Convolutional",
     "FullyConnected",
+    "InitialWeights",
     "Initialisation",
     "Network",
     "StyleContent",

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gaia_explore.networks.initialising import Initialisation, blank, draw_convolutions
-from gaia_explore.networks.network import Autoencoder, Network, check_picture, check_whole
+from gaia_explore.networks.initialising import InitialWeights, blank
+from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture, check_whole
 
 
 @final
@@ -40,14 +39,7 @@ class Convolutional(Network):
         check_whole("hidden_units", self.hidden_units, minimum=1)
 
     def autoencoder(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-        code_parameters: int = 1,
-        bounded: bool = False,
+        self, shape: Shape, latent_dim: int, initial: InitialWeights, *, code_parameters: int = 1, bounded: bool = False
     ) -> Autoencoder:
         scale = 2 ** len(self.filters)
         check_picture(self.kind, shape, scale)
@@ -66,7 +58,7 @@ class Convolutional(Network):
             up += [nn.LeakyReLU(0.2, inplace=True), blank(nn.ConvTranspose2d, n_in, n_out, 4, stride=2, padding=1)]
         up += [nn.Sigmoid(), AsVector()] if bounded else [AsVector()]
         network = Autoencoder(nn.Sequential(*down), nn.Sequential(*up))
-        draw_convolutions(network, generator, initialisation)
+        initial.fill_layers(network)
         return network
 
 
@@ -74,7 +66,7 @@ class Convolutional(Network):
 class AsPicture(nn.Module):
     """Flattened pictures (b, h·w·c) as (b, c, h, w): a view, which lies in memory as channels_last does."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: Shape):
         super().__init__()
         self.shape = shape
 

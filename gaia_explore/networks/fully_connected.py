@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gaia_explore.networks.initialising import Initialisation, draw_weights
-from gaia_explore.networks.network import Autoencoder, Network, check_whole
+from gaia_explore.networks.initialising import InitialWeights
+from gaia_explore.networks.network import Autoencoder, Network, Shape, check_whole
 
 
 @final
@@ -33,20 +33,12 @@ class FullyConnected(Network):
         check_whole("hidden_layers", self.hidden_layers, minimum=1)
 
     def autoencoder(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-        code_parameters: int = 1,
-        bounded: bool = False,
+        self, shape: Shape, latent_dim: int, initial: InitialWeights, *, code_parameters: int = 1, bounded: bool = False
     ) -> Autoencoder:
         n_dimensions, hidden = math.prod(shape), (self.hidden_units,) * self.hidden_layers
-        drawn = {"generator": generator, "initialisation": initialisation}
         return Autoencoder(
-            MultilayerPerceptron((n_dimensions, *hidden, latent_dim * code_parameters), **drawn),
-            MultilayerPerceptron((latent_dim, *hidden, n_dimensions), **drawn),
+            MultilayerPerceptron((n_dimensions, *hidden, latent_dim * code_parameters), initial),
+            MultilayerPerceptron((latent_dim, *hidden, n_dimensions), initial),
         )
 
 
@@ -61,16 +53,16 @@ class Linear(nn.Module):
     ----------
     n_in, n_out
         Number of inputs and outputs.
-    generator, initialisation
-        See :meth:`Network.autoencoder`.
+    initial
+        Where the initial weights come from, and how they are drawn.
     """
 
-    def __init__(self, n_in: int, n_out: int, *, generator: torch.Generator, initialisation: Initialisation):
+    def __init__(self, n_in: int, n_out: int, initial: InitialWeights):
         super().__init__()
         self.long_side_in = n_in > n_out
         weight = torch.empty((n_out, n_in) if self.long_side_in else (n_in, n_out))
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.empty(n_out))
-        draw_weights(self.weight, self.bias, n_in, n_out, generator, initialisation)
+        initial.fill(self.weight, self.bias, n_in, n_out)
 
     def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
         return torch.addmm(self.bias, x, self.weight.t() if self.long_side_in else self.weight)
@@ -83,25 +75,16 @@ class MultilayerPerceptron(nn.Module):
     ----------
     widths
         Number of units from input to output, e.g. ``(2, 256, 256, 256, 2)``.
-    generator, initialisation
-        See :meth:`Network.autoencoder`.
+    initial
+        Where the initial weights come from, and how they are drawn.
     slope
         Slope of the leaky ReLU for negative inputs.
     """
 
-    def __init__(
-        self,
-        widths: Sequence[int],
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-        slope: float = 0.2,
-    ):
+    def __init__(self, widths: Sequence[int], initial: InitialWeights, *, slope: float = 0.2):
         super().__init__()
         self.slope = slope
-        self.layers = nn.ModuleList(
-            Linear(n_in, n_out, generator=generator, initialisation=initialisation) for n_in, n_out in pairwise(widths)
-        )
+        self.layers = nn.ModuleList(Linear(n_in, n_out, initial) for n_in, n_out in pairwise(widths))
 
     def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
         *hidden, last = self.layers

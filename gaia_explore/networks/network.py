@@ -4,11 +4,12 @@ from abc import abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gaia_explore.networks.initialising import Initialisation
+from gaia_explore.networks.initialising import InitialWeights
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +20,7 @@ class Network:
 
     @abstractmethod
     def autoencoder(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-        code_parameters: int = 1,
-        bounded: bool = False,
+        self, shape: Shape, latent_dim: int, initial: InitialWeights, *, code_parameters: int = 1, bounded: bool = False
     ) -> "Autoencoder":
         """An encoder and a decoder, with initial weights.
 
@@ -36,10 +30,8 @@ class Network:
             Of one stimulus; pictures are (h, w, c).
         latent_dim
             Number of latent dimensions.
-        generator, initialisation
-            Source of the initial weights (the global stream is never drawn from), and how they are drawn:
-            ``"glorot"``, uniform weights in ±√(6 / (in + out)) and zero bias, the published choice; or ``"torch"``,
-            weights and bias uniform in ±1/√in, PyTorch's own default.
+        initial
+            Where the initial weights come from, and how they are drawn.
         code_parameters
             How many numbers the encoder gives for each latent dimension: 1, or 2 for all means and then all log
             variances.
@@ -52,16 +44,9 @@ class Network:
             Where stimuli of that shape do not fit the network.
         """
 
-    def discriminator(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-    ) -> nn.Module:
+    def discriminator(self, shape: Shape, latent_dim: int, initial: InitialWeights) -> nn.Module:
         """What maps stimuli to their reproductions: an autoencoder, unless a network says otherwise."""
-        return self.autoencoder(shape, latent_dim, generator=generator, initialisation=initialisation, bounded=True)
+        return self.autoencoder(shape, latent_dim, initial, bounded=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; :func:`network_from_dict` is the inverse."""
@@ -81,7 +66,7 @@ class Autoencoder(nn.Module):
         return self.decoder(self.encoder(x))
 
 
-def check_picture(kind: str, shape: tuple[int, ...], multiple: int):
+def check_picture(kind: str, shape: Shape, multiple: int):
     """Raise unless stimuli of that shape are pictures whose sides are multiples of a number of pixels."""
     if len(shape) != 3:
         raise ValueError(f"a {kind} network needs pictures, shape (h, w, c), got {shape}")

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gaia_explore.networks.convolutional import AsPicture, AsVector
-from gaia_explore.networks.initialising import Initialisation, blank, draw_convolutions
-from gaia_explore.networks.network import Autoencoder, Network, check_picture, check_whole
+from gaia_explore.networks.initialising import InitialWeights, blank
+from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture, check_whole
 
 
 @final
@@ -45,14 +45,7 @@ class StyleContent(Network):
         check_whole("style_dim", self.style_dim, minimum=1)
 
     def autoencoder(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-        code_parameters: int = 1,
-        bounded: bool = False,
+        self, shape: Shape, latent_dim: int, initial: InitialWeights, *, code_parameters: int = 1, bounded: bool = False
     ) -> Autoencoder:
         check_picture(self.kind, shape, 4)
         if min(shape[:2]) < 32:
@@ -72,25 +65,18 @@ class StyleContent(Network):
             Encoder(content, style, code_parameters),
             Decoder(into, self._renderer(c, self.filters, bounded), content_dim),
         )
-        draw_convolutions(network, generator, initialisation)
+        initial.fill_layers(network)
         return network
 
-    def discriminator(
-        self,
-        shape: tuple[int, ...],
-        latent_dim: int,
-        *,
-        generator: torch.Generator,
-        initialisation: Initialisation,
-    ) -> "Discriminator":
+    def discriminator(self, shape: Shape, latent_dim: int, initial: InitialWeights) -> "Discriminator":
         check_picture(self.kind, shape, 4)
         filters = self.filters // 2
         content, style = self._content_encoder(shape, filters), _style_encoder(shape, filters, self.style_dim)
         network = Discriminator(content, style, self._renderer(shape[2], filters, bounded=True))
-        draw_convolutions(network, generator, initialisation)
+        initial.fill_layers(network)
         return network
 
-    def _content_encoder(self, shape: tuple[int, ...], filters: int) -> nn.Sequential:
+    def _content_encoder(self, shape: Shape, filters: int) -> nn.Sequential:
         blocks = [ResidualBlock(4 * filters) for _ in range(self.residual_blocks)]
         return nn.Sequential(AsPicture(shape), *_descent(shape[2], filters), *blocks)
 
@@ -187,7 +173,7 @@ class ResidualBlock(nn.Module):
         return x + scale * functional.instance_norm(self.second(y)) + shift
 
 
-def _style_encoder(shape: tuple[int, ...], filters: int, n_code: int) -> nn.Sequential:
+def _style_encoder(shape: Shape, filters: int, n_code: int) -> nn.Sequential:
     """No normalisation: it would erase the statistics that are the style."""
     n = 4 * filters
     narrower = [_convolution(n, n, 4, stride=2), nn.ReLU(inplace=True)]

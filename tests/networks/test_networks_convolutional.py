@@ -1,10 +1,12 @@
 """Small convolutional autoencoders."""
 
+from typing import Any, Literal
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gaia_explore.networks import Autoencoder, Convolutional, network_from_dict
+from gaia_explore.networks import Autoencoder, Convolutional, InitialWeights, network_from_dict
 from gaia_explore.networks.convolutional import AsPicture, AsVector
 
 
@@ -12,9 +14,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def autoencoder(seed: int = 0, **changes: int | bool) -> Autoencoder:
-    how = {"generator": seeded(seed), "initialisation": "torch", **changes}
-    return Convolutional(filters=(4, 6), hidden_units=10).autoencoder((8, 12, 3), 5, **how)
+def initial(initialisation: Literal["torch", "glorot"] = "torch", seed: int = 0) -> InitialWeights:
+    return InitialWeights(seeded(seed), initialisation)
+
+
+def autoencoder(weights: InitialWeights | None = None, **changes: Any) -> Autoencoder:
+    return Convolutional(filters=(4, 6), hidden_units=10).autoencoder((8, 12, 3), 5, weights or initial(), **changes)
 
 
 def pictures(n: int = 2) -> Tensor:
@@ -56,8 +61,7 @@ def test_parameters_are_those_counted_by_hand():
 def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone(initialisation):
     before = torch.random.get_rng_state()
     first, second, other = (
-        torch.cat([p.flatten() for p in autoencoder(seed, initialisation=initialisation).parameters()])
-        for seed in (0, 0, 1)
+        torch.cat([p.flatten() for p in autoencoder(initial(initialisation, seed)).parameters()]) for seed in (0, 0, 1)
     )
     assert torch.equal(before, torch.random.get_rng_state())
     assert torch.equal(first, second) and not torch.equal(first, other)
@@ -68,9 +72,7 @@ def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone(initialis
     [("torch", (1 / 48**0.5, 1 / 256**0.5)), ("glorot", ((6 / (48 + 256)) ** 0.5, (6 / (256 + 512)) ** 0.5))],
 )
 def test_initial_weights_fill_the_bound_that_their_inputs_and_outputs_set(initialisation, bounds):
-    network = Convolutional(filters=(16, 32, 64)).autoencoder(
-        (32, 32, 3), 32, generator=seeded(), initialisation=initialisation
-    )
+    network = Convolutional(filters=(16, 32, 64)).autoencoder((32, 32, 3), 32, initial(initialisation))
     first = next(layer for layer in network.encoder.modules() if isinstance(layer, nn.Conv2d))
     # Of 64 filters in, a kernel of 16 and a stride of 2 give each output pixel 64 × 16 / 4 inputs.
     last = next(layer for layer in network.decoder.modules() if isinstance(layer, nn.ConvTranspose2d))
@@ -82,7 +84,7 @@ def test_initial_weights_fill_the_bound_that_their_inputs_and_outputs_set(initia
 
 
 def test_the_discriminator_is_an_autoencoder_with_its_own_latent():
-    network = Convolutional(filters=(4,)).discriminator((4, 4, 1), 3, generator=seeded(), initialisation="torch")
+    network = Convolutional(filters=(4,)).discriminator((4, 4, 1), 3, initial())
     x = network(torch.rand(2, 16, generator=seeded()))
     assert x.shape == (2, 16) and float(x.detach().min()) > 0 and float(x.detach().max()) < 1
 
@@ -93,11 +95,10 @@ def test_a_convolutional_network_survives_json():
 
 
 def test_shapes_that_do_not_fit_are_named():
-    how = {"generator": seeded(), "initialisation": "torch"}
     with pytest.raises(ValueError, match=r"a convolutional network needs pictures, shape \(h, w, c\), got \(2,\)"):
-        Convolutional().autoencoder((2,), 2, **how)
+        Convolutional().autoencoder((2,), 2, initial())
     with pytest.raises(ValueError, match=r"needs sides that are multiples of 8 pixels, got \(28, 28\)"):
-        Convolutional().autoencoder((28, 28, 1), 2, **how)
+        Convolutional().autoencoder((28, 28, 1), 2, initial())
     with pytest.raises(TypeError, match=r"filters must be a tuple of whole numbers, got \(\)"):
         Convolutional(filters=())
     with pytest.raises(ValueError, match="filters must be at least 1, got 0"):

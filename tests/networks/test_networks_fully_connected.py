@@ -1,12 +1,13 @@
 """Fully connected networks: shapes, initial weights and the products they compute."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
-from gaia_explore.networks import FullyConnected, network_from_dict
+from gaia_explore.networks import FullyConnected, InitialWeights, network_from_dict
 from gaia_explore.networks.fully_connected import Linear, MultilayerPerceptron
 
 
@@ -14,9 +15,13 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def initial(initialisation: Literal["torch", "glorot"] = "torch", seed: int = 0) -> InitialWeights:
+    return InitialWeights(seeded(seed), initialisation)
+
+
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 16), (16, 2), (8, 8)])
 def test_linear_and_its_gradients_equal_torchs_own(n_in: int, n_out: int):
-    ours = Linear(n_in, n_out, generator=seeded(), initialisation="torch")
+    ours = Linear(n_in, n_out, initial())
     theirs = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         weight = ours.weight if n_in > n_out else ours.weight.t()
@@ -31,12 +36,12 @@ def test_linear_and_its_gradients_equal_torchs_own(n_in: int, n_out: int):
 
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 16), (16, 2)])
 def test_the_long_side_of_the_weights_is_contiguous(n_in: int, n_out: int):
-    weight = Linear(n_in, n_out, generator=seeded(), initialisation="glorot").weight
+    weight = Linear(n_in, n_out, initial("glorot")).weight
     assert weight.shape == (2, 16) and weight.is_contiguous()
 
 
 def test_glorot_weights_fill_their_bound_and_biases_are_zero():
-    layer = Linear(300, 200, generator=seeded(), initialisation="glorot")
+    layer = Linear(300, 200, initial("glorot"))
     bound = math.sqrt(6 / 500)
     assert layer.weight.abs().max() <= bound
     assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.01)
@@ -44,14 +49,21 @@ def test_glorot_weights_fill_their_bound_and_biases_are_zero():
 
 
 def test_torchs_initial_weights_and_biases_lie_within_one_over_the_root_of_the_inputs():
-    layer = Linear(100, 400, generator=seeded(), initialisation="torch")
+    layer = Linear(100, 400, initial())
     for parameter in (layer.weight, layer.bias):
         assert parameter.abs().max() <= 0.1
         assert parameter.std().item() == pytest.approx(0.1 / math.sqrt(3), rel=0.06)
 
 
+def test_layers_draw_their_weights_and_then_their_biases_one_after_the_other_from_one_stream():
+    network, rng = MultilayerPerceptron((4, 9, 4), initial()), seeded()
+    for layer, bound in zip(network.layers, (1 / 2, 1 / 3), strict=True):
+        for parameter in layer.parameters():
+            assert torch.equal(parameter, torch.empty_like(parameter).uniform_(-bound, bound, generator=rng))
+
+
 def test_fully_connected_is_a_chain_of_linear_layers_and_leaky_relus():
-    network = MultilayerPerceptron((2, 8, 8, 3), generator=seeded(), initialisation="torch", slope=0.2)
+    network = MultilayerPerceptron((2, 8, 8, 3), initial(), slope=0.2)
     x = torch.randn(4, 2, generator=seeded(1))
     first, second, last = network.layers
     expected = last(nn.functional.leaky_relu(second(nn.functional.leaky_relu(first(x), 0.2)), 0.2))
@@ -59,9 +71,7 @@ def test_fully_connected_is_a_chain_of_linear_layers_and_leaky_relus():
 
 
 def test_an_autoencoder_has_mirrored_halves_of_the_given_width_and_depth():
-    network = FullyConnected(hidden_units=16, hidden_layers=2).autoencoder(
-        (5,), 3, generator=seeded(), initialisation="torch", code_parameters=2
-    )
+    network = FullyConnected(hidden_units=16, hidden_layers=2).autoencoder((5,), 3, initial(), code_parameters=2)
     halves = (network.encoder, network.decoder)
     sizes = [
         [tuple(sorted(layer.get_parameter("weight").shape)) for layer in half.get_submodule("layers").children()]
@@ -72,9 +82,7 @@ def test_an_autoencoder_has_mirrored_halves_of_the_given_width_and_depth():
 
 def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone():
     before = torch.random.get_rng_state()
-    first, second, other = (
-        MultilayerPerceptron((2, 8, 2), generator=seeded(seed), initialisation="torch") for seed in (0, 0, 1)
-    )
+    first, second, other = (MultilayerPerceptron((2, 8, 2), initial(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(before, torch.random.get_rng_state())
     weights = [network.get_parameter("layers.0.weight") for network in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
@@ -82,7 +90,7 @@ def test_the_seed_sets_the_weights_and_the_global_stream_is_left_alone():
 
 
 def test_pictures_pass_flattened():
-    network = FullyConnected(hidden_units=4).autoencoder((3, 2, 1), 2, generator=seeded(), initialisation="torch")
+    network = FullyConnected(hidden_units=4).autoencoder((3, 2, 1), 2, initial())
     assert network(torch.zeros(5, 6)).shape == (5, 6)
 
 

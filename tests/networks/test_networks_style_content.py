@@ -1,10 +1,12 @@
 """The style–content network: shapes, and the paper's sizes counted by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
-from gaia_explore.networks import Autoencoder, StyleContent
+from gaia_explore.networks import Autoencoder, InitialWeights, StyleContent
 
 SMALL = StyleContent(filters=4, residual_blocks=1, style_dim=3)
 
@@ -13,9 +15,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def autoencoder(**changes: int | bool) -> Autoencoder:
-    how = {"generator": seeded(), "initialisation": "torch", **changes}
-    return SMALL.autoencoder((32, 36, 3), 8, **how)
+def initial() -> InitialWeights:
+    return InitialWeights(seeded(), "torch")
+
+
+def autoencoder(**changes: Any) -> Autoencoder:
+    return SMALL.autoencoder((32, 36, 3), 8, initial(), **changes)
 
 
 def counts(network: nn.Module) -> list[int]:
@@ -54,8 +59,8 @@ def test_the_style_does_not_see_where_and_the_content_does_not_see_how_strong():
 
 def test_the_papers_sizes_are_those_counted_by_hand():
     with torch.device("meta"):
-        generator = StyleContent().autoencoder((128, 128, 3), 1024, generator=seeded(), initialisation="torch")
-        discriminator = StyleContent().discriminator((128, 128, 3), 1024, generator=seeded(), initialisation="torch")
+        generator = StyleContent().autoencoder((128, 128, 3), 1024, initial())
+        discriminator = StyleContent().discriminator((128, 128, 3), 1024, initial())
     descent = [3 * 64 * 49 + 64, 64 * 128 * 16 + 128, 128 * 256 * 16 + 256]
     blocks = [256 * 256 * 9 + 256] * 8
     content = [*descent, *blocks, 262_144 * 512 + 512]
@@ -73,19 +78,16 @@ def test_the_papers_sizes_are_those_counted_by_hand():
 
 
 def test_the_discriminators_content_code_is_a_map():
-    network = StyleContent(residual_blocks=1).discriminator(
-        (32, 32, 3), 1024, generator=seeded(), initialisation="torch"
-    )
+    network = StyleContent(residual_blocks=1).discriminator((32, 32, 3), 1024, initial())
     x = torch.rand(1, 32 * 32 * 3, generator=seeded())
     assert network.get_submodule("content")(x).shape == (1, 128, 8, 8)
     assert network(x).shape == x.shape
 
 
 def test_shapes_that_do_not_fit_are_named():
-    how = {"generator": seeded(), "initialisation": "torch"}
     with pytest.raises(ValueError, match=r"latent_dim must be above style_dim, 512, got 512"):
-        StyleContent().autoencoder((64, 64, 3), 512, **how)
+        StyleContent().autoencoder((64, 64, 3), 512, initial())
     with pytest.raises(ValueError, match=r"style–content network needs pictures of at least 32 pixels, got \(16, 64\)"):
-        StyleContent().autoencoder((16, 64, 3), 1024, **how)
+        StyleContent().autoencoder((16, 64, 3), 1024, initial())
     with pytest.raises(ValueError, match="residual_blocks must be at least 1, got 0"):
         StyleContent(residual_blocks=0)

@@ -3,12 +3,13 @@
 import torch
 from torch import nn
 
+from gaia_explore.networks import InitialWeights
 from gaia_explore.networks.fully_connected import MultilayerPerceptron
 from gaia_explore.training.player import Player
 
 
 def network(seed: int = 0) -> MultilayerPerceptron:
-    return MultilayerPerceptron((2, 8, 2), generator=torch.Generator().manual_seed(seed), initialisation="glorot")
+    return MultilayerPerceptron((2, 8, 2), InitialWeights(torch.Generator().manual_seed(seed), "glorot"))
 
 
 def loss(module: nn.Module) -> torch.Tensor:
