@@ -1,8 +1,6 @@
 """Attributes: how entangled edits are, portraits of vectors (Figure 7 of the paper), and edited stimuli (Figure 4)."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from math import ceil
 
 import numpy as np
@@ -12,6 +10,7 @@ from PIL import Image
 
 from gaia_explore.attributes import Entanglement
 from gaia_explore.plots.panels import PAGE_WIDTH, panel_grid
+from gaia_explore.plots.pictures import data_uri
 from gaia_explore.plots.template import PALETTE, TEMPLATE
 
 DIVERGING = [[0, PALETTE[0]], [0.5, "#F7F7F7"], [1, PALETTE[1]]]
@@ -166,7 +165,7 @@ def _grid(
         top = i * band + head
         mosaic = _mosaic(pictures[:, shown], (tall - GAP, pitch - GAP))
         size = {"sizex": mosaic.shape[1], "sizey": mosaic.shape[0], "sizing": "stretch"}
-        figure.add_layout_image(source=_data_uri(mosaic), x=0, y=top, xref="x", yref="y", layer="below", **size)
+        figure.add_layout_image(source=data_uri(mosaic), x=0, y=top, xref="x", yref="y", layer="below", **size)
         across = pitch * np.arange(len(texts[shown])) + (pitch - GAP) / 2
         down = top + tall * np.arange(len(rows)) + (tall - GAP) / 2
         for x, text in zip(across, texts[shown], strict=True):
@@ -201,9 +200,3 @@ def _mosaic(pictures: Float[np.ndarray, "r k h w c"], size: tuple[int, int]) -> 
         y, x = i * (high + GAP), j * (wide + GAP)
         sheet[y : y + high, x : x + wide] = np.asarray(image.resize((wide, high), resample))
     return sheet
-
-
-def _data_uri(pixels: UInt8[np.ndarray, "y x 3"]) -> str:
-    content = BytesIO()
-    Image.fromarray(pixels).save(content, format="PNG", optimize=True)
-    return "data:image/png;base64," + b64encode(content.getvalue()).decode()

@@ -79,7 +79,7 @@ def contact_sheet(
         subtitle=subtitle,
     )
     # As a PNG: numbers as text would take ten times the room.
-    figure.add_trace(go.Image(source=_png(_sheet(pictures, cell, columns)), hoverinfo="skip"))
+    figure.add_trace(go.Image(source=data_uri(_sheet(pictures, cell, columns)), hoverinfo="skip"))
     for number, text in enumerate(labels):
         row, column = divmod(number, columns)
         below = {"x": column * cell[1] + width / 2, "y": row * cell[0] + height, "yanchor": "top", "borderpad": 0}
@@ -144,8 +144,8 @@ def _sheet(
     return cells.reshape(rows, columns, *cell, 3).swapaxes(1, 2).reshape(rows * cell[0], columns * cell[1], 3)
 
 
-def _png(picture: UInt8[np.ndarray, "h w 3"]) -> str:
-    """The picture as a data URI."""
+def data_uri(picture: UInt8[np.ndarray, "h w 3"]) -> str:
+    """A picture as a PNG within a figure."""
     from PIL import Image
 
     file = io.BytesIO()
