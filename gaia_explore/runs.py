@@ -83,6 +83,8 @@ class Run:
         """The codec with the smallest held-out error of the run."""
         if not self.description["held_out_error"]:
             raise ValueError("this run looked at no held-out stimuli: pass held_out= to train")
+        if not any(name.endswith("/best") for name in self.tensors):
+            raise ValueError("this run was saved without its best weights: see codec for the last ones")
         return self._codec("best")
 
     def _codec(self, which: Literal["weights", "average", "best"]) -> ModelCodec:
@@ -94,7 +96,7 @@ class Run:
         model.requires_grad_(False)
         return codec_of(model.eval().to(choose_device("auto")), shape)
 
-    def save(self, folder: str | Path, *, resumable: bool = True):
+    def save(self, folder: str | Path, *, resumable: bool = True, best: bool = True):
         """Keep the run in a folder: ``run.safetensors``, and for people ``run.json`` and ``history.csv``.
 
         Parameters
@@ -103,12 +105,12 @@ class Run:
             Made where it is missing; a run that is there already is replaced.
         resumable
             Whether to keep what only a continued training needs (the optimisers: two thirds of the size).
+        best
+            Whether to keep the weights of the smallest held-out error beside the last.
         """
         folder = Path(folder)
-        tensors = dict(self.tensors)
-        if not resumable:
-            needless = ("generator", "/exp_avg", "/exp_avg_sq", "/step")
-            tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(needless)}
+        needless = (() if resumable else ("generator", "/exp_avg", "/exp_avg_sq", "/step")) + (() if best else ("/best",))
+        tensors = {name: tensor for name, tensor in self.tensors.items() if not name.endswith(needless)}
         write_atomically(folder / "history.csv", self.history.to_csv().encode())
         readable = json.dumps({**self.description, "versions": _versions()}, indent=2, ensure_ascii=False)
         write_atomically(folder / "run.json", readable.encode())

@@ -84,6 +84,15 @@ def test_a_run_without_its_optimisers_is_smaller_and_cannot_be_resumed(halves, t
         trained(halves[0], resume=tmp_path / "light")
 
 
+def test_a_run_without_its_best_weights_says_so(halves, tmp_path: Path):
+    run = trained(halves[0], held_out=halves[1], evaluate_every=4)
+    run.save(tmp_path / "last", best=False)
+    last = load(tmp_path / "last")
+    np.testing.assert_array_equal(last.codec.encode(halves[1].x), run.codec.encode(halves[1].x))
+    with pytest.raises(ValueError, match="this run was saved without its best weights: see codec for the last ones"):
+        _ = last.best
+
+
 def test_a_run_folder_can_be_read_by_people(halves, tmp_path: Path):
     trained(halves[0], out=tmp_path / "run")
     described = json.loads((tmp_path / "run" / "run.json").read_text())
