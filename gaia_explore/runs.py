@@ -109,7 +109,9 @@ class Run:
             Whether to keep the weights of the smallest held-out error beside the last.
         """
         folder = Path(folder)
-        needless = (() if resumable else ("generator", "/exp_avg", "/exp_avg_sq", "/step")) + (() if best else ("/best",))
+        needless = (() if resumable else ("generator", "/exp_avg", "/exp_avg_sq", "/step")) + (
+            () if best else ("/best",)
+        )
         tensors = {name: tensor for name, tensor in self.tensors.items() if not name.endswith(needless)}
         write_atomically(folder / "history.csv", self.history.to_csv().encode())
         readable = json.dumps({**self.description, "versions": _versions()}, indent=2, ensure_ascii=False)
