@@ -11,9 +11,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from gaia_explore import attributes, batch, geometry, networks, plots, scores, stimuli, study
-    from gaia_explore.attributes import AttributeVectors, attribute_vectors, edit, entanglement, fit_probe, portrait
+    from gaia_explore.attributes import (
+        AttributeVectors,
+        attribute_vectors,
+        circle,
+        edit,
+        entanglement,
+        fit_probe,
+        portrait,
+    )
     from gaia_explore.geometry import Mesh, hull_mesh, warp
-    from gaia_explore.latent import Codec, interpolate, morph
+    from gaia_explore.latent import Codec, interpolate, morph, tour
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
     from gaia_explore.runs import Run, load, train
     from gaia_explore.stimuli import Scaler, Stimuli
@@ -22,9 +30,10 @@ _HOMES = {
     **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train"), "runs"),
-    **dict.fromkeys(("Codec", "interpolate", "morph"), "latent"),
+    **dict.fromkeys(("Codec", "interpolate", "morph", "tour"), "latent"),
     **dict.fromkeys(
-        ("AttributeVectors", "attribute_vectors", "edit", "entanglement", "fit_probe", "portrait"), "attributes"
+        ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
+        "attributes",
     ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
 }
@@ -43,6 +52,7 @@ __all__ = [
     "attribute_vectors",
     "attributes",
     "batch",
+    "circle",
     "edit",
     "entanglement",
     "fit_probe",
@@ -57,6 +67,7 @@ __all__ = [
     "scores",
     "stimuli",
     "study",
+    "tour",
     "train",
     "warp",
 ]

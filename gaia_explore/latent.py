@@ -5,6 +5,7 @@ so that scikit-learn's PCA in a ten-line wrapper is as good as a trained network
 protocols of their own (:class:`Judge`, :class:`Magnifier`).
 """
 
+from itertools import pairwise
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -156,3 +157,16 @@ def morph(
 ) -> Float[np.ndarray, "s ..."]:
     """A continuum of stimuli: the decoded interpolation from one code to another, ends included."""
     return codec.decode(interpolate(z_start, z_end, n_steps))
+
+
+def tour(codec: Codec, anchors: Shaped[np.ndarray, "n ..."], n_steps: int = 10) -> Float[np.ndarray, "s ..."]:
+    """Morphs from code to code, one after the other, without showing an anchor twice.
+
+    From each anchor to the next there are ``n_steps`` stimuli, both included, so that a tour of two anchors is
+    :func:`morph`. With its first anchor as the last, it goes round.
+    """
+    anchors = np.asarray(anchors)
+    if anchors.ndim != 2 or len(anchors) < 2:
+        raise ValueError(f"anchors must be at least 2 codes, (n, d), got shape {anchors.shape}")
+    legs = [interpolate(start, end, n_steps)[:-1] for start, end in pairwise(anchors)]
+    return codec.decode(np.concatenate([*legs, anchors[-1:].astype(np.float32)]))

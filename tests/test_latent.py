@@ -17,6 +17,7 @@ from gaia_explore.latent import (
     codec_of,
     interpolate,
     morph,
+    tour,
 )
 from gaia_explore.models import AE, AEConfig, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected, InitialWeights
@@ -125,3 +126,18 @@ def test_an_interpolation_needs_two_steps_and_two_codes_of_one_length():
         interpolate(np.zeros(2), np.ones(2), 1)
     with pytest.raises(ValueError, match=r"two codes of one length, got \(2,\) and \(3,\)"):
         interpolate(np.zeros(2), np.ones(3), 2)
+
+
+def test_a_tour_joins_morphs_and_shows_each_anchor_once():
+    ours = codec(AEConfig(**SMALL))
+    anchors = np.random.default_rng(0).standard_normal((3, 2))
+    shown = tour(ours, anchors, n_steps=4)
+    expected = np.concatenate([morph(ours, *anchors[:2], n_steps=4), morph(ours, *anchors[1:], n_steps=4)[1:]])
+    np.testing.assert_allclose(shown, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(tour(ours, anchors[:2], n_steps=4), expected[:4], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2)])
+def test_a_tour_needs_two_anchors(shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"anchors must be at least 2 codes, \(n, d\), got shape \("):
+        tour(codec(AEConfig(**SMALL)), np.zeros(shape))

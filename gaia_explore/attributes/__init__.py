@@ -1,7 +1,7 @@
 """Named attributes in the latent space: their vectors, edits along them, and how far an edit drags others along."""
 
 from gaia_explore.attributes.agreement import agreement
-from gaia_explore.attributes.edits import edit, portrait
+from gaia_explore.attributes.edits import circle, edit, portrait
 from gaia_explore.attributes.entangled import Entanglement, entanglement
 from gaia_explore.attributes.probe import Probe, fit_probe
 from gaia_explore.attributes.regression import HIGH_VIF, InseparableWarning, attribute_vectors
@@ -15,6 +15,7 @@ __all__ = [
     "Probe",
     "agreement",
     "attribute_vectors",
+    "circle",
     "edit",
     "entanglement",
     "fit_probe",

@@ -60,6 +60,40 @@ def edit(
     return moved.astype(z.dtype if z.dtype.kind == "f" else np.float64)
 
 
+def circle(
+    z: Shaped[np.ndarray, "..."],
+    vectors: AttributeVectors,
+    *names: str,
+    strength: Number = 1.5,
+    n_steps: int = 90,
+) -> Float[np.ndarray, "s d"]:
+    """Codes around one code, for an animation that goes round: z + strength · (cos θ · first + sin θ · second vector).
+
+    Parameters
+    ----------
+    z
+        One code, (d,).
+    names
+        One attribute, which then swings from one side to the other and back; or two, such as the two directions of a
+        head, which then goes round.
+    strength, n_steps
+        Radius of the circle, and the codes on it: θ goes from 0 to one step before the whole turn.
+
+    Source
+    ------
+    2018 code of Sainburg et al. (arXiv:1807.06650), for one attribute: a head that turns, over 90 frames.
+    """
+    if len(names) not in (1, 2):
+        raise ValueError(f"names must be one attribute or two, got {len(names)}")
+    if n_steps < 2:
+        raise ValueError(f"n_steps must be at least 2, got {n_steps}")
+    if np.ndim(z) != 1:
+        raise ValueError(f"z must be one code, (d,), got shape {np.shape(z)}")
+    theta = 2 * np.pi * np.arange(n_steps) / n_steps
+    swings = (np.cos(theta), np.sin(theta))
+    return edit(z, vectors, {name: strength * swing for name, swing in zip(names, swings, strict=False)})
+
+
 def _unlocked(vectors: AttributeVectors, name: str, locked: tuple[str, ...]) -> Float64[np.ndarray, " d"]:
     """The part of a vector at right angles to those of locked attributes."""
     vector = vectors[name]

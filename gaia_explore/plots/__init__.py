@@ -3,6 +3,7 @@
 Figures are vector graphics throughout: a page has few WebGL contexts, and a grid of panels would use them up.
 """
 
+from gaia_explore.plots.animations import Animation, animate
 from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
@@ -15,6 +16,8 @@ from gaia_explore.plots.warps import warp, warp_grid
 __all__ = [
     "MODEL_COLOURS",
     "TEMPLATE",
+    "Animation",
+    "animate",
     "codes_and_decodings",
     "codes_grid",
     "contact_sheet",

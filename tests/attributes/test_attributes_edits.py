@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gaia_explore as ge
-from gaia_explore.attributes import attribute_vectors, edit, portrait
+from gaia_explore.attributes import attribute_vectors, circle, edit, portrait
 
 Z = np.random.default_rng(3).normal(size=(6, 5)).astype(np.float32)
 
@@ -142,3 +142,33 @@ def test_the_package_offers_them_by_name():
     assert ge.edit is edit
     assert ge.portrait is portrait
     assert ge.attribute_vectors is attribute_vectors
+
+
+def test_a_circle_goes_round_in_the_plane_of_two_vectors():
+    v = vectors()
+    codes = circle(Z[0], v, "Smiling", "fatness", strength=2, n_steps=8)
+    assert codes.shape == (8, 5) and codes.dtype == np.float32
+    quarters = [v["Smiling"], v["fatness"], -v["Smiling"], -v["fatness"]]
+    assert np.allclose(codes[::2], Z[0] + 2 * np.array(quarters), atol=1e-5)
+    # No step is longer than another where the vectors are one another's equal.
+    assert np.allclose(codes[1], Z[0] + np.sqrt(2) * (v["Smiling"] + v["fatness"]), atol=1e-5)
+
+
+def test_with_one_attribute_it_swings_to_and_fro():
+    v = vectors()
+    codes = circle(Z[0], v, "Male", n_steps=4)
+    assert np.allclose(codes, Z[0] + np.outer([1.5, 0, -1.5, 0], v["Male"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("z", "names", "n_steps", "rule"),
+    [
+        (Z[0], (), 90, "names must be one attribute or two, got 0"),
+        (Z[0], ("Male", "Smiling", "fatness"), 90, "names must be one attribute or two, got 3"),
+        (Z[0], ("Male",), 1, "n_steps must be at least 2, got 1"),
+        (Z, ("Male",), 90, r"z must be one code, \(d,\), got shape \(6, 5\)"),
+    ],
+)
+def test_what_is_no_circle_is_refused(z, names, n_steps, rule):
+    with pytest.raises(ValueError, match=rule):
+        circle(z, vectors(), *names, n_steps=n_steps)
