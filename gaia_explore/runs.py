@@ -17,6 +17,7 @@ from torch.nn.utils import vector_to_parameters
 
 from gaia_explore.latent import ModelCodec, codec_of
 from gaia_explore.models import Config, config_from_dict
+from gaia_explore.networks import check_whole
 from gaia_explore.stimuli import Scaler, Stimuli
 from gaia_explore.training import (
     Health,
@@ -182,9 +183,11 @@ def train(
     ValueError, TypeError, FileExistsError
         For arguments out of range, for ``out`` that holds a run already, for ``resume`` with another run's arguments.
     """
-    _check(steps=steps, batch_size=batch_size, evaluate_every=evaluate_every, checkpoint_every=checkpoint_every)
-    _check(threads=threads, watch_every=watch_every)
-    _check(patience=patience, seed=seed, minimum=0)
+    counts = {"steps": steps, "batch_size": batch_size, "evaluate_every": evaluate_every, "threads": threads}
+    for name, count in (counts | {"checkpoint_every": checkpoint_every, "watch_every": watch_every}).items():
+        check_whole(name, count, minimum=1)
+    for name, count in {"patience": patience, "seed": seed}.items():
+        check_whole(name, count, minimum=0)
     if not isinstance(config, Config):
         raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
     if precision not in ("fp32", "bf16"):
@@ -238,11 +241,3 @@ def _about(stimuli: Stimuli) -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     packages = ("gaia-explore", "torch", "numpy", "pandas")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
-
-
-def _check(*, minimum: int = 1, **counts: int):
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int):
-            raise TypeError(f"{name} must be a whole number, got {count!r}")
-        if count < minimum:
-            raise ValueError(f"{name} must be at least {minimum}, got {count}")
