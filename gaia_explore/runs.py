@@ -1,6 +1,7 @@
 """A run: one executed training with its codec, history and health; made by `train`, kept in a folder."""
 
 import json
+import math
 import platform
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, final
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ from torch.nn.utils import vector_to_parameters
 from gaia_explore.latent import ModelCodec, codec_of
 from gaia_explore.models import Config, config_from_dict
 from gaia_explore.networks import check_whole
-from gaia_explore.stimuli import Scaler, Stimuli
+from gaia_explore.stimuli import PackedStimuli, Scaler, Stimuli
 from gaia_explore.training import (
     Health,
     choose_device,
@@ -30,6 +32,8 @@ from gaia_explore.training import (
 
 FILE = "run.safetensors"
 """The one file that a run is loaded from; what lies beside it is for people."""
+MOST_HELD_OUT = 2**24
+"""Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
 
 
 @final
@@ -131,17 +135,18 @@ def load(folder: str | Path) -> Run:
 
 def train(
     config: Config,
-    stimuli: Stimuli,
+    stimuli: Stimuli | PackedStimuli,
     *,
     steps: int = 6000,
     batch_size: int = 128,
     seed: int = 0,
-    held_out: Stimuli | None = None,
+    held_out: Stimuli | PackedStimuli | None = None,
     evaluate_every: int = 250,
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
+    stream: bool | Literal["auto"] = "auto",
     out: str | Path | None = None,
     resume: str | Path | None = None,
     checkpoint_every: int = 1000,
@@ -156,15 +161,21 @@ def train(
     config
         ``AEConfig``, ``VAEConfig`` or ``GAIAConfig``.
     stimuli
-        What to train on; lives on the device for the whole training.
+        What to train on, in memory or packed.
     steps, batch_size, seed
         Number of minibatches, stimuli in each (drawn with replacement), and the seed of weights, minibatches and noise.
         One seed gives one result, on one kind of device.
     held_out, evaluate_every, patience
         Held-out stimuli, looked at every so many steps: the best weights are kept beside the last (``run.best``), and
-        with ``patience`` > 0 the training stops after that many looks without a new best.
+        with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at in one
+        piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
         ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
+    stream
+        False keeps the stimuli on the device for the whole training, of a pack the bytes; True reads each minibatch
+        from memory or from the pack's file, a few steps ahead. ``"auto"`` does so where the stimuli would take more
+        than half of the memory that is free on the device. The two draw different minibatches from one seed; a
+        resumed training goes on as it began.
     out
         Folder to keep the run in, with a checkpoint every ``checkpoint_every`` steps.
     resume
@@ -192,8 +203,13 @@ def train(
         raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
     if precision not in ("fp32", "bf16"):
         raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    if stream not in (True, False, "auto"):
+        raise ValueError(f"stream must be True, False or auto, got {stream!r}")
     if held_out is not None and held_out.shape != stimuli.shape:
         raise ValueError(f"held_out must have the stimuli's shape {stimuli.shape}, got {held_out.shape}")
+    if held_out is not None and held_out.scaler.to_dict() != stimuli.scaler.to_dict():
+        scaled, other = stimuli.scaler.to_dict(), held_out.scaler.to_dict()
+        raise ValueError(f"held_out must be scaled as the stimuli are, {scaled}, got {other}")
     if patience and held_out is None:
         raise ValueError(f"patience must be 0 without held_out, got {patience}")
     if out is not None and resume is not None:
@@ -203,11 +219,13 @@ def train(
     folder = resume if out is None else out
     result = fit(
         config,
-        stimuli.x,
+        stimuli.pixels if isinstance(stimuli, PackedStimuli) else stimuli.x,
         steps=steps,
         batch_size=batch_size,
         seed=seed,
-        held_out=None if held_out is None else held_out.x,
+        rows=stimuli.rows if isinstance(stimuli, PackedStimuli) else None,
+        stream=stream,
+        held_out=None if held_out is None else _looked_at(held_out),
         evaluate_every=evaluate_every,
         patience=patience,
         device=device,
@@ -228,7 +246,14 @@ def train(
     return run
 
 
-def _about(stimuli: Stimuli) -> dict[str, Any]:
+def _looked_at(held_out: Stimuli | PackedStimuli) -> np.ndarray:
+    if isinstance(held_out, Stimuli):
+        return held_out.x
+    n = max(1, min(len(held_out), MOST_HELD_OUT // math.prod(held_out.shape)))
+    return held_out.pixels[held_out.rows[np.arange(n) * len(held_out) // n]]
+
+
+def _about(stimuli: Stimuli | PackedStimuli) -> dict[str, Any]:
     return {
         "title": stimuli.title,
         "n": len(stimuli),

@@ -1,5 +1,6 @@
 """Runs: trained, kept, loaded, resumed; and killed at random moments."""
 
+import inspect
 import json
 import os
 import random
@@ -12,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from gaia_explore import runs
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
 from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
 from gaia_explore.runs import FILE, Run, load, train
-from gaia_explore.stimuli import Stimuli
+from gaia_explore.stimuli import PackedStimuli, Stimuli
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 
@@ -30,7 +33,7 @@ def halves() -> tuple[Stimuli, Stimuli]:
     return sets.moons(n=128, seed=0).split(0.75, seed=0)
 
 
-def trained(stimuli: Stimuli, config: Any = None, **options: Any) -> Run:
+def trained(stimuli: Stimuli | PackedStimuli, config: Any = None, **options: Any) -> Run:
     config = config or GAIAConfig(**SMALL)
     return train(config, stimuli, **({"steps": 12, "batch_size": 16, "progress": False, "device": "cpu"} | options))
 
@@ -160,6 +163,14 @@ def test_arguments_out_of_range_are_named(halves, options: dict[str, Any], messa
     assert str(error.value) == message
 
 
+def test_choices_are_named_also_where_nobody_checks_types(halves):
+    unchecked = inspect.unwrap(train)
+    with pytest.raises(ValueError, match=r"^stream must be True, False or auto, got 'yes'$"):
+        unchecked(AEConfig(**SMALL), halves[0], stream="yes")
+    with pytest.raises(ValueError, match=r"^precision must be fp32 or bf16, got 'fp8'$"):
+        unchecked(AEConfig(**SMALL), halves[0], precision="fp8")
+
+
 def test_who_watches_sees_the_run_as_it_is_and_changes_nothing(halves):
     stimuli, held_out = halves
     seen: list[Run] = []
@@ -197,6 +208,58 @@ def test_held_out_stimuli_must_have_the_shape_of_the_others(halves):
     other = Stimuli.from_array(np.random.default_rng(0).random((8, 3)))
     with pytest.raises(ValueError, match=r"held_out must have the stimuli's shape \(2,\), got \(3,\)"):
         trained(halves[0], held_out=other)
+
+
+# --- packs
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> PackedStimuli:
+    x = np.random.default_rng(0).integers(256, size=(40, 4, 4, 3), dtype=np.uint8)
+    path = tmp_path_factory.mktemp("pack") / "x.npy"
+    np.save(path, x)
+    table = pd.DataFrame({"label": np.arange(40) % 2})
+    return PackedStimuli(
+        pixels=np.load(path, mmap_mode="r"), rows=np.arange(40), attributes=table, title="noise", digest="d"
+    )
+
+
+@pytest.mark.parametrize("config", [VAEConfig(**SMALL), GAIAConfig(**SMALL)], ids=lambda config: config.name)
+@pytest.mark.parametrize("stream", [False, True])
+def test_packed_stimuli_train_to_the_last_bit_as_in_memory(pictures: PackedStimuli, config, stream: bool):
+    packed, held_out = pictures.split(0.75, seed=0)
+    oracle = trained(packed.stimuli(), config, held_out=held_out.stimuli(), evaluate_every=4, stream=stream)
+    for shown, looked_at in ((packed, held_out), (packed, held_out.stimuli()), (packed.stimuli(), held_out)):
+        run = trained(shown, config, held_out=looked_at, evaluate_every=4, stream=stream)
+        for name, tensor in oracle.tensors.items():
+            assert torch.equal(run.tensors[name], tensor), name
+        assert run.description["held_out_error"] == oracle.description["held_out_error"]
+        assert run.description["stream"] is stream
+
+
+def test_a_run_on_a_pack_has_its_scaler_and_is_resumed(pictures: PackedStimuli, tmp_path: Path):
+    run = trained(pictures, AEConfig(**SMALL), resume=tmp_path, stream=True)
+    assert repr(run) == "Run(AE on noise, seed 0, healthy: 12 of 12 steps)"
+    assert run.description["about"]["fingerprint"] == "d" and run.description["about"]["names"] == []
+    assert run.scaler.to_dict() == pictures.scaler.to_dict()
+    assert trained(pictures, AEConfig(**SMALL), resume=tmp_path).history.equals(run.history)
+    with pytest.raises(ValueError, match=r"resume: about must be the run's own"):
+        trained(pictures.subset(np.arange(39)), AEConfig(**SMALL), resume=tmp_path)
+
+
+def test_of_a_large_held_out_pack_some_are_looked_at(pictures: PackedStimuli, monkeypatch: pytest.MonkeyPatch):
+    config = AEConfig(**SMALL)
+    monkeypatch.setattr(runs, "MOST_HELD_OUT", 4 * 48 + 47)
+    packed, few = pictures.subset(np.arange(20)), pictures.subset([20, 25, 30, 35])
+    all_twenty = trained(packed, config, held_out=pictures.subset(np.arange(20, 40)), evaluate_every=12)
+    only_four = trained(packed, config, held_out=few.stimuli(), evaluate_every=12)
+    assert all_twenty.description["held_out_error"] == only_four.description["held_out_error"]
+
+
+def test_held_out_stimuli_must_be_scaled_as_the_others(pictures: PackedStimuli):
+    other = Stimuli.from_array(np.random.default_rng(0).random((8, 4, 4, 3)), scaling="common")
+    with pytest.raises(ValueError, match=r"held_out must be scaled as the stimuli are, {'low': 0\.0, 'high'"):
+        trained(pictures, held_out=other)
 
 
 def test_stimuli_that_changed_are_not_trained_on_under_the_old_runs_name(halves, tmp_path: Path):

@@ -61,6 +61,11 @@ class PackedStimuli:
         return self.pixels.shape[1:]
 
     @property
+    def names(self) -> tuple[()]:
+        """Pictures have no dimensions with names."""
+        return ()
+
+    @property
     def scaler(self) -> Scaler:
         """Leads from bytes, 0 to 255, to [0, 1] and back."""
         return _BYTES

@@ -9,12 +9,13 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
+from gaia_explore.training.feeding import Resident, Streamed, feed_of, fits, resident, scaled
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.player import Player
@@ -32,6 +33,8 @@ def fit(
     steps: int,
     batch_size: int,
     seed: int,
+    rows: Integer[np.ndarray, " b"] | None = None,
+    stream: bool | Literal["auto"] = "auto",
     held_out: Shaped[np.ndarray, "m *x"] | None = None,
     evaluate_every: int = 250,
     patience: int = 0,
@@ -50,10 +53,15 @@ def fit(
     Parameters
     ----------
     config, x
-        The model, and the stimuli: float32 in [0, 1], or uint8 in [0, 255]. They live on the device for the whole
-        training.
+        The model, and the stimuli: float32 in [0, 1], or uint8 in [0, 255]; perhaps mapped from a file.
     steps, batch_size, seed
         Number of minibatches, stimuli in each (drawn with replacement), and the seed of weights, minibatches and noise.
+    rows
+        Row numbers of the stimuli that are trained on; None for all.
+    stream
+        Whether stimuli are read step by step (:class:`Streamed`) or live on the device for the whole training
+        (:class:`Resident`). ``"auto"`` goes on as the checkpoint began, and begins with what :func:`fits`. The two
+        draw different minibatches.
     held_out, evaluate_every, patience
         Stimuli for the held-out error (see :meth:`Model.held_out_error`), the steps between two looks at it, and after
         how many looks without a new best the training stops (0: never).
@@ -78,23 +86,19 @@ def fit(
     """
     place = choose_device(device)
     keep_freed_memory()
-    identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
     watching = Watch(watch, watch_every)
-    with _cpu_threads(threads):
-        training = _Training(config, x, batch_size, seed, place)
-        shown = None if held_out is None else _scaled(_flat(held_out, place))
-        if checkpoint is not None and checkpoint.is_file():
-            training.restore(*read_checkpoint(checkpoint), identity, steps)
-        bar = tqdm(
-            total=steps,
-            initial=training.step,
-            desc=config.name,
-            unit="step",
-            disable=not progress,
-            mininterval=0.5,
-            dynamic_ncols=True,
-        )
-        with bar, StopRequest(button=progress) as stop:
+    rows = np.arange(len(x)) if rows is None else rows
+    saved = read_checkpoint(checkpoint) if checkpoint is not None and checkpoint.is_file() else None
+    begun: bool = saved[1].get("stream", False) if saved else not fits(x, rows, place)
+    streamed = begun if stream == "auto" else stream
+    identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
+    identity["stream"] = streamed
+    with _cpu_threads(threads), feed_of(x, rows, batch_size, seed, place, stream=streamed) as feed:
+        training = _Training(config, x.shape[1:], feed, seed, place)
+        shown = None if held_out is None else scaled(resident(held_out, np.arange(len(held_out)), place))
+        if saved is not None:
+            training.restore(*saved, identity, steps)
+        with _bar(training, steps, progress) as bar, StopRequest(button=progress) as stop:
             health = training.health(steps, patience, None)
             while training.step < steps and health.status == "healthy":
                 # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
@@ -117,9 +121,6 @@ def fit(
             if checkpoint is not None:
                 write_checkpoint(checkpoint, *result)
             watching.show(training.step, partial(training.result, identity, steps, health))
-            # A training that was stopped is not a bar that failed.
-            bar.total = training.step
-            bar.refresh()
     return result
 
 
@@ -130,17 +131,16 @@ class _Training:
     def __init__(
         self,
         config: Config,
-        x: Shaped[np.ndarray, "n *x"],
-        batch_size: int,
+        shape: tuple[int, ...],
+        feed: Resident | Streamed,
         seed: int,
         device: torch.device,
     ):
         self.config = config
-        self.batch_size = batch_size
+        self.feed = feed
         self.seed = seed
         self.device = device
-        self.shape = x.shape[1:]
-        self.x = _flat(x, device)
+        self.shape = shape
         # Weights are drawn on the CPU, so that a seed gives the same ones on every device.
         self.model = config.build(self.shape, torch.Generator().manual_seed(seed)).to(device)
         rates = config.learning_rates()
@@ -158,9 +158,9 @@ class _Training:
         """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device."""
         recorded: list[Tensor] = []
         while self.step < until:
-            rows = torch.randint(len(self.x), (self.batch_size,), generator=self.rng, device=self.device)
+            x = self.feed.minibatch(self.step, self.rng)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-                played = self.model.play(_scaled(self.x[rows]), self.rng)
+                played = self.model.play(x, self.rng)
             torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
             factor = 1.0
             if self.config.schedule == "cosine":
@@ -241,9 +241,11 @@ class _Training:
 
     def restore(self, tensors: dict[str, Tensor], description: dict[str, Any], identity: dict[str, Any], steps: int):
         """Go on where a checkpoint stopped."""
+        # Runs of before there were streams lived on the device.
+        own = {"stream": False, **description}
         for part, value in identity.items():
-            if description[part] != value:
-                raise ValueError(f"resume: {part} must be the run's own, {description[part]}, got {value}")
+            if own[part] != value:
+                raise ValueError(f"resume: {part} must be the run's own, {own[part]}, got {value}")
         if self.config.schedule != "constant" and description["steps"] != steps:
             raise ValueError(
                 f"steps must be the run's own, {description['steps']}, got {steps}: its schedule ends there"
@@ -261,12 +263,22 @@ class _Training:
                 self.best[name] = tensors[f"{name}/best"].to(self.device)
 
 
-def _flat(x: Shaped[np.ndarray, "n *x"], device: torch.device) -> Shaped[Tensor, "n p"]:
-    return torch.tensor(x.reshape(len(x), -1), device=device)
-
-
-def _scaled(x: Shaped[Tensor, "b p"]) -> Float[Tensor, "b p"]:
-    return x if x.is_floating_point() else x.float() / 255
+@contextmanager
+def _bar(training: _Training, steps: int, progress: bool) -> Iterator[tqdm]:
+    bar = tqdm(
+        total=steps,
+        initial=training.step,
+        desc=training.config.name,
+        unit="step",
+        disable=not progress,
+        mininterval=0.5,
+        dynamic_ncols=True,
+    )
+    with bar:
+        yield bar
+        # A training that was stopped is not a bar that failed.
+        bar.total = training.step
+        bar.refresh()
 
 
 @contextmanager

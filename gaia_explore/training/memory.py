@@ -1,7 +1,10 @@
-"""Where a CPU training's memory comes from."""
+"""How much memory a training may take, and where on the CPU it comes from."""
 
 import ctypes
 import sys
+
+import psutil
+import torch
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _MEBIBYTE = 1 << 20
@@ -21,3 +24,11 @@ def keep_freed_memory() -> bool:
     # 32 MiB is the largest threshold that glibc takes; larger blocks are mapped, rare, and worth handing back.
     settings = ((_MMAP_THRESHOLD, 32 * _MEBIBYTE), (_TRIM_THRESHOLD, 1024 * _MEBIBYTE), (_TOP_PAD, 64 * _MEBIBYTE))
     return all(mallopt(setting, value) == 1 for setting, value in settings)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a training could take on a device, those included that PyTorch keeps from what ran there before."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -1,0 +1,159 @@
+"""Minibatches: of stimuli that live on the device, or of more than fit there, read ahead from their array or file."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Integer, Shaped
+from torch import Tensor
+
+from gaia_explore.stimuli.packed import blocks
+from gaia_explore.training.memory import free_memory
+
+SHARE = 0.5
+"""Share of the memory free on the device that stimuli may take; the networks and their gradients need the rest."""
+AHEAD = 4
+"""Minibatches that are read ahead of the step that runs."""
+
+
+@final
+class Resident:
+    """Minibatches of stimuli that live on the device, drawn with replacement from the training's own generator.
+
+    Parameters
+    ----------
+    x
+        Stimuli, float32 in [0, 1] or uint8 in [0, 255]; copied in blocks, so that a mapped file is never read whole
+        into the host's memory.
+    rows
+        Which of them are trained on.
+    batch_size, device
+        Stimuli in a minibatch, and where it is wanted.
+    """
+
+    def __init__(
+        self,
+        x: Shaped[np.ndarray, "n *x"],
+        rows: Integer[np.ndarray, " m"],
+        *,
+        batch_size: int,
+        device: torch.device,
+    ):
+        self._batch_size = batch_size
+        self._x = resident(x, rows, device)
+
+    def minibatch(self, step: int, rng: torch.Generator) -> Float[Tensor, "b p"]:
+        """The stimuli of a step, scaled, on the device."""
+        rows = torch.randint(len(self._x), (self._batch_size,), generator=rng, device=self._x.device)
+        return scaled(self._x[rows])
+
+    def __enter__(self) -> "Resident":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        pass
+
+
+@final
+class Streamed:
+    """Minibatches that one background thread reads a few steps ahead; which stimuli depends on seed and step alone.
+
+    Parameters
+    ----------
+    x, rows, batch_size, device
+        As in :class:`Resident`.
+    seed
+        Of the draws, which are with replacement; the training's generator is left alone.
+    """
+
+    def __init__(
+        self,
+        x: Shaped[np.ndarray, "n *x"],
+        rows: Integer[np.ndarray, " m"],
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ):
+        self._x = x
+        self._rows = rows
+        self._batch_size = batch_size
+        self._seed = seed
+        self._device = device
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="minibatches")
+        self._ahead: dict[int, Future[Tensor]] = {}
+
+    def minibatch(self, step: int, rng: torch.Generator) -> Float[Tensor, "b p"]:
+        """The stimuli of a step, scaled, on the device; a RuntimeError says why they could not be read."""
+        for later in range(step, step + AHEAD + 1):
+            if later not in self._ahead:
+                self._ahead[later] = self._thread.submit(self._read, later)
+        try:
+            x = self._ahead.pop(step).result()
+        except Exception as error:
+            raise RuntimeError(f"the stimuli of step {step + 1} could not be read: {error}") from error
+        return scaled(x.to(self._device, non_blocking=True))
+
+    def _read(self, step: int) -> Shaped[Tensor, "b p"]:
+        check_file(self._x)
+        drawn = np.random.default_rng((self._seed, step)).integers(len(self._rows), size=self._batch_size)
+        found = torch.from_numpy(self._x[self._rows[drawn]].reshape(self._batch_size, -1))
+        # From pinned memory a GPU copies while it computes.
+        return found.pin_memory() if self._device.type == "cuda" else found
+
+    def __enter__(self) -> "Streamed":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self._thread.shutdown(cancel_futures=True)
+
+
+def feed_of(
+    x: Shaped[np.ndarray, "n *x"],
+    rows: Integer[np.ndarray, " m"],
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    *,
+    stream: bool,
+) -> Resident | Streamed:
+    """The minibatches of a training, of the one kind or the other."""
+    if stream:
+        return Streamed(x, rows, batch_size=batch_size, seed=seed, device=device)
+    return Resident(x, rows, batch_size=batch_size, device=device)
+
+
+def fits(x: Shaped[np.ndarray, "n *x"], rows: Integer[np.ndarray, " m"], device: torch.device) -> bool:
+    """Whether stimuli may live on the device: a ``SHARE`` of its free memory holds them."""
+    return len(rows) * x[0].nbytes <= SHARE * free_memory(device)
+
+
+def resident(
+    x: Shaped[np.ndarray, "n *x"], rows: Integer[np.ndarray, " m"], device: torch.device
+) -> Shaped[Tensor, "m p"]:
+    """The stimuli at these rows, flattened, on the device."""
+    check_file(x)
+    there = torch.empty((len(rows), x[0].size), dtype=torch.from_numpy(x[:0].copy()).dtype, device=device)
+    for some in blocks(len(rows), x.shape[1:]):
+        there[some] = torch.from_numpy(x[rows[some]].reshape(len(rows[some]), -1))
+    return there
+
+
+def scaled(x: Shaped[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+    """Bytes scaled to [0, 1], to the last bit as NumPy scales them; others as they are."""
+    if x.is_floating_point():
+        return x
+    # By a number that is no tensor, a GPU would multiply with its rounded inverse.
+    return x.float() / torch.full((), 255.0, device=x.device)
+
+
+def check_file(x: Shaped[np.ndarray, "..."]):
+    """Raise where an array is mapped from a file that is gone or cut: to read there would kill the process."""
+    path = getattr(x, "filename", None)
+    if isinstance(x, np.memmap) and path is not None:
+        needed, there = x.offset + x.nbytes, Path(path).stat().st_size
+        if there < needed:
+            raise OSError(f"{path} must have {needed} bytes, has {there} now")
