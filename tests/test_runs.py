@@ -21,7 +21,7 @@ from gaia_explore import runs
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
 from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
-from gaia_explore.networks import FullyConnected
+from gaia_explore.networks import Convolutional, FullyConnected
 from gaia_explore.runs import FILE, Run, load, train
 from gaia_explore.stimuli import PackedStimuli, Stimuli
 
@@ -94,6 +94,16 @@ def test_a_run_without_its_best_weights_says_so(halves, tmp_path: Path):
     np.testing.assert_array_equal(last.codec.encode(halves[1].x), run.codec.encode(halves[1].x))
     with pytest.raises(ValueError, match="this run was saved without its best weights: see codec for the last ones"):
         _ = last.best
+
+
+def test_a_network_of_tuples_is_its_own_when_its_run_goes_on(tmp_path: Path):
+    pictures = Stimuli.from_array(np.random.default_rng(0).random((32, 8, 8, 1)))
+    config = GAIAConfig(network=Convolutional(filters=(4, 8), hidden_units=8), schedule="constant")
+    for steps in (6, 12):
+        resumed = trained(pictures, config, steps=steps, resume=tmp_path / "run")
+    whole = trained(pictures, config)
+    torch.testing.assert_close(resumed.tensors, dict(whole.tensors), rtol=0, atol=0)
+    assert resumed.description == whole.description == load(tmp_path / "run").description
 
 
 def test_a_run_folder_can_be_read_by_people(halves, tmp_path: Path):
@@ -277,7 +287,7 @@ from gaia_explore.models import GAIAConfig
 from gaia_explore.runs import train
 
 train_set, held_out = stimuli.moons(n=256, seed=0).split(0.75, seed=0)
-from gaia_explore.networks import FullyConnected
+from gaia_explore.networks import Convolutional, FullyConnected
 config = GAIAConfig(network=FullyConnected(hidden_units=16, hidden_layers=2), averaging=0.9)
 # The imports, and those of a first step, take longer than the training: they are paid once, before the forks.
 train(config, train_set, steps=1, progress=False, device="cpu")

@@ -1,5 +1,6 @@
 """The loop: any number of players, one forward and one backward pass a step."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -92,7 +93,8 @@ def fit(
     begun: bool = saved[1].get("stream", False) if saved else not fits(x, rows, place)
     streamed = begun if stream == "auto" else stream
     identity = {"config": config.to_dict(), "batch_size": batch_size, "seed": seed, "about": about or {}}
-    identity["stream"] = streamed
+    # As a checkpoint gives it back: JSON knows no tuples.
+    identity = json.loads(json.dumps(identity | {"stream": streamed}))
     with _cpu_threads(threads), feed_of(x, rows, batch_size, seed, place, stream=streamed) as feed:
         training = _Training(config, x.shape[1:], feed, seed, place)
         shown = None if held_out is None else scaled(resident(held_out, np.arange(len(held_out)), place))
