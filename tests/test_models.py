@@ -23,7 +23,7 @@ from gaia_explore.models import (
     VAEConfig,
     config_from_dict,
 )
-from gaia_explore.networks import FullyConnected
+from gaia_explore.networks import FullyConnected, StyleContent
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=16, hidden_layers=2)}
 
@@ -279,6 +279,13 @@ def test_the_discriminator_can_have_a_latent_code_and_a_learning_rate_of_its_own
     assert model.discriminator.get_submodule("encoder")(data()).shape == (16, 1)
     assert model.encode(data()).shape == (16, 2)
     assert config.learning_rates() == {"generator": 1e-3, "discriminator": 3e-4}
+
+
+def test_a_discriminator_without_a_latent_code_takes_no_size_of_one():
+    message = r"discriminator_latent must be 'same' with a style–content network, whose .* has no latent code, got 8"
+    with pytest.raises(ValueError, match=message):
+        GAIAConfig(latent_dim=1024, network=StyleContent(), discriminator_latent=8)
+    assert GAIAConfig(latent_dim=1024, network=StyleContent()).discriminator_latent == "same"
 
 
 def test_playing_draws_from_the_given_generator_alone():

@@ -84,6 +84,11 @@ class GAIAConfig(Config):
             check_range(positive, getattr(self, positive), 0, math.inf, open_low=True)
         if self.discriminator_latent != "same":
             check_whole("discriminator_latent", self.discriminator_latent, minimum=1)
+            if not self.network.discriminator_has_code:
+                raise ValueError(
+                    f"discriminator_latent must be 'same' with a {self.network.kind} network, whose discriminator has"
+                    f" no latent code, got {self.discriminator_latent}"
+                )
         if self.discriminator_learning_rate != "same":
             check_range("discriminator_learning_rate", self.discriminator_learning_rate, 0, math.inf, open_low=True)
 

@@ -17,6 +17,8 @@ class Network:
     """The sizes of a network (abstract)."""
 
     kind: ClassVar[str]
+    discriminator_has_code: ClassVar[bool] = True
+    """Whether the discriminator has a latent code of ``latent_dim`` numbers."""
 
     @abstractmethod
     def autoencoder(

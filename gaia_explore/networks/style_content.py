@@ -38,6 +38,7 @@ class StyleContent(Network):
     style_dim: int = 512
 
     kind: ClassVar[str] = "style–content"
+    discriminator_has_code: ClassVar[bool] = False
 
     def __post_init__(self):
         check_whole("filters", self.filters, minimum=2)
