@@ -5,6 +5,7 @@ densities with one bandwidth for all directions, fitted to training stimuli and 
 """
 
 from gaia_explore.scores.codecs import STEPS, pixel_error, planar, structure_r, support_over_t
+from gaia_explore.scores.decoded_pictures import nearest_distances, pictures, told_apart
 from gaia_explore.scores.densities import kl_divergence, likelihood_bandwidth, log_density, log_likelihood
 from gaia_explore.scores.frontier import beyond_frontier, share_at
 from gaia_explore.scores.support import on_support, support_radius
@@ -19,7 +20,9 @@ __all__ = [
     "likelihood_bandwidth",
     "log_density",
     "log_likelihood",
+    "nearest_distances",
     "on_support",
+    "pictures",
     "pixel_error",
     "planar",
     "share_at",
@@ -27,4 +30,5 @@ __all__ = [
     "support_over_t",
     "support_radius",
     "table_one",
+    "told_apart",
 ]

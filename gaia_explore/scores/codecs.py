@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 
 from gaia_explore.latent import Codec
 from gaia_explore.scores.densities import chosen_bandwidth, kl_divergence, log_likelihood
-from gaia_explore.scores.points import flat_points
+from gaia_explore.scores.points import arrays, flat_points
 from gaia_explore.scores.support import on_support, support_radius
 from gaia_explore.stimuli import Stimuli
 
@@ -61,7 +61,7 @@ def planar(
     ---------------
     The estimators are ours, and so are the last two scores.
     """
-    train, held_out = _arrays(train, held_out)
+    train, held_out = arrays(train, held_out)
     rng = np.random.default_rng(seed)
     h = chosen_bandwidth(bandwidth, train)
     z_train, z = codec.encode(train), codec.encode(held_out)
@@ -95,7 +95,7 @@ def support_over_t(
 
     All t share the same random pairs of held-out stimuli, so that the curve is smooth in t.
     """
-    train, held_out = _arrays(train, held_out)
+    train, held_out = arrays(train, held_out)
     steps = np.asarray(t)
     if steps.ndim != 1 or not np.isfinite(steps).all():
         raise ValueError(f"t must be finite numbers in one row, got {t}")
@@ -157,7 +157,3 @@ def _interpolations(z: Float[np.ndarray, "n d"], n_pairs: int, rng: np.random.Ge
     z_start, z_end = _pairs(z, n_pairs, rng)
     t = rng.random((n_pairs, 1))
     return (1 - t) * z_start + t * z_end
-
-
-def _arrays(*stimuli: Stimuli | Shaped[np.ndarray, "..."]) -> list[Shaped[np.ndarray, "..."]]:
-    return [s.x if isinstance(s, Stimuli) else s for s in stimuli]

@@ -3,6 +3,13 @@
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from gaia_explore.stimuli import Stimuli
+
+
+def arrays(*stimuli: Stimuli | Shaped[np.ndarray, "..."]) -> list[Shaped[np.ndarray, "..."]]:
+    """The arrays of sets of stimuli; arrays stay what they are."""
+    return [s.x if isinstance(s, Stimuli) else s for s in stimuli]
+
 
 def flat_points(argument: str, points: Shaped[np.ndarray, "..."], *, at_least: int = 1) -> Float64[np.ndarray, "n p"]:
     """Check a set of points, and return it with each point flat."""
