@@ -64,7 +64,10 @@ def structure_loss(x: Float[Tensor, "*g b p"], z: Float[Tensor, "*g b d"]) -> Fl
     Source: Sainburg et al. 2018, §2.3, and its 2018 code.
     Departs from it: ln and 1/B² for the paper's log₂ and 1/B (as the code does): a constant factor of the weight α.
     """
-    return _StructureLoss.apply(x, z)
+    # In mixed precision, too, at least in single: |a|² + |b|² − 2ab of neighbours would have no digit left.
+    x, z = (side.to(torch.promote_types(side.dtype, torch.float32)) for side in (x, z))
+    with torch.autocast(x.device.type, enabled=False):
+        return _StructureLoss.apply(x, z)
 
 
 class _StructureLoss(torch.autograd.Function):

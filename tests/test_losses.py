@@ -109,6 +109,18 @@ def test_structure_loss_of_equal_codes_is_finite_and_so_is_its_gradient():
     assert z.grad is not None and torch.isfinite(z.grad).all()
 
 
+def test_the_structure_loss_stays_in_single_precision_where_the_rest_is_mixed():
+    x, z = minibatch(16, 3).float(), minibatch(16, 2, seed=1).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = losses.structure_loss(x, z)
+    mixed.backward()
+    single = z.detach().float().requires_grad_()
+    exact = losses.structure_loss(x, single)
+    exact.backward()
+    assert torch.equal(mixed, exact) and z.grad is not None and single.grad is not None
+    assert torch.equal(z.grad, single.grad.bfloat16())
+
+
 def test_the_gradient_of_the_structure_loss_is_the_one_that_finite_differences_find():
     x, z = minibatch(6, 3).requires_grad_(), minibatch(6, 2, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(losses.structure_loss, (x, z))
