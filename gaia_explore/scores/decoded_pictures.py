@@ -53,7 +53,7 @@ def pictures(
         - ``told_from_reconstructions``: the same for interpolations and reconstructions of other pictures, by which
           the blur of both says nothing;
         - ``nearest_ratio``: mean distance to the nearest training picture (:func:`nearest_distances`), relative to
-          held-out pictures'. Blur alone makes it smaller, towards the mean of all pictures;
+          held-out pictures'. Blur alone moves it: up where edges are sharp, down towards the mean of all pictures;
         - ``realism_ratio``: mean error of the judge relative to held-out pictures'; 1 is as real as those.
     """
     train, held_out = arrays(train, held_out)
