@@ -1,6 +1,7 @@
 """The planar study: its plan, its runs, its table."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,12 @@ def test_panels_hold_the_codecs_of_one_seed_in_the_order_of_the_study(executed: 
 def test_a_folder_without_runs_is_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=f"out must hold runs of the study .*, got {tmp_path}"):
         study.collect(tmp_path)
+
+
+def test_making_the_shipped_folder_without_runs_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["make.py"])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(Path(__file__).parents[1] / "data/planar/make.py"), run_name="__main__")
+    assert "the following arguments are required: runs" in capsys.readouterr().err

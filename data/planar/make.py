@@ -4,8 +4,8 @@ It takes the scores of every run and the four default models of the moons (seed 
 which kaleido (the extra ``images``) needs a Chromium or Chrome.
 """
 
+import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,7 +21,9 @@ def main(runs: Path, out: Path = HERE):
     scores.round(6).to_csv(out / "table1.csv", index=False)
     for (model, setting), config in study.MODELS.items():
         cell = study.Cell(model=model, setting=setting, config=config, stimuli="moons", seed=0, steps=0, n=0)
-        shutil.copytree(runs / cell.folder, out / cell.folder, dirs_exist_ok=True)
+        # The run's file holds the history, too.
+        needless = shutil.ignore_patterns("history.csv")
+        shutil.copytree(runs / cell.folder, out / cell.folder, ignore=needless, dirs_exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "figure2.png"
         plots.warp_grid(study.panels(runs), n=30).write_image(picture, scale=1.5)
@@ -30,4 +32,8 @@ def main(runs: Path, out: Path = HERE):
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, help="folder of the study's runs")
+    parser.add_argument("out", type=Path, nargs="?", default=HERE, help="folder to write to (default: this one)")
+    arguments = parser.parse_args()
+    main(arguments.runs, arguments.out)
