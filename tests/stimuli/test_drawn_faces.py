@@ -1,5 +1,6 @@
 """Drawn faces: attributes as planted, pictures that show them, and files that are whole or are refused."""
 
+import importlib
 import itertools
 import json
 import shutil
@@ -142,8 +143,7 @@ def test_folder_is_small_and_carries_its_licence() -> None:
 def test_script_draws_these_very_faces(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER / "make")
     monkeypatch.delitem(sys.modules, "sample", raising=False)
-    import sample  # pyright: ignore[reportMissingImports]
-
+    sample = importlib.import_module("sample")
     draw, n, seed = {"train": (sample.confounded, 10_000, 0), "balanced": (sample.balanced, 1_000, 1)}[part]
     rng = np.random.Generator(np.random.PCG64(seed))
     drawn = sample.vary(draw(n, rng), rng)
