@@ -11,7 +11,7 @@ original units. Build one from your own numbers, draw one of the planar sets, or
 Pictures come as a `Listing` of what lies on disk, from which they go into memory, or all into one file of bytes:
 
 >>> from gaia_explore.stimuli import celeba, open_pack, orl, pack
->>> faces = orl().stimuli(size=64)  # doctest: +SKIP
+>>> people = orl().stimuli(size=64)  # doctest: +SKIP
 >>> many = pack(celeba("CelebA"), size=128, out="celeba128")  # doctest: +SKIP
 >>> batch = many.take([3, 1, 4])  # doctest: +SKIP
 """
