@@ -9,11 +9,11 @@ from dataclasses import fields
 from typing import Any
 
 from gaia_explore.models.ae import AE, AEConfig
-from gaia_explore.models.config import Config, check_choice
+from gaia_explore.models.config import Config
 from gaia_explore.models.gaia import GAIA, Crossing, GAIAConfig
 from gaia_explore.models.model import Model, Objective, Round
 from gaia_explore.models.vae import VAE, VAEConfig
-from gaia_explore.networks import network_from_dict
+from gaia_explore.networks import check_choice, network_from_dict
 
 __all__ = [
     "AE",

@@ -1,4 +1,4 @@
-"""What every model is built from, and the checks of its fields."""
+"""What every model is built from."""
 
 import math
 from abc import abstractmethod
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 
-from gaia_explore.networks import FullyConnected, Initialisation, Network, check_whole
+from gaia_explore.networks import FullyConnected, Initialisation, Network, check_choice, check_range, check_whole
 
 if TYPE_CHECKING:
     from gaia_explore.models.model import Model
@@ -64,17 +64,3 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; :func:`config_from_dict` is the inverse."""
         return {"model": self.name, **asdict(self), "network": self.network.to_dict()}
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]):
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-
-
-def check_range(name: str, value: Any, low: int, high: float, *, open_low: bool = False):
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    above = value > low if open_low else value >= low
-    if not (above and (value < high or high == math.inf)):
-        rule = f"above {low:g}" if open_low else f"at least {low:g}"
-        raise ValueError(f"{name} must be {rule}{f' and below {high:g}' if high < math.inf else ''}, got {value}")

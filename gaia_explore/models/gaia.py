@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
-from gaia_explore.models.config import Config, check_choice, check_range
+from gaia_explore.models.config import Config
 from gaia_explore.models.model import Model, Objective, Round
-from gaia_explore.networks import InitialWeights, check_whole
+from gaia_explore.networks import InitialWeights, check_choice, check_range, check_whole
 
 
 @final

@@ -10,7 +10,8 @@ from typing import Any
 from gaia_explore.networks.convolutional import Convolutional
 from gaia_explore.networks.fully_connected import FullyConnected
 from gaia_explore.networks.initialising import Initialisation, InitialWeights
-from gaia_explore.networks.network import Autoencoder, Network, check_whole
+from gaia_explore.networks.limits import check_choice, check_range, check_whole
+from gaia_explore.networks.network import Autoencoder, Network
 from gaia_explore.networks.style_content import StyleContent
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Initialisation",
     "Network",
     "StyleContent",
+    "check_choice",
+    "check_range",
     "check_whole",
     "network_from_dict",
 ]
@@ -33,8 +36,7 @@ def network_from_dict(values: dict[str, Any]) -> Network:
     }
     values = dict(values)
     kind = values.pop("kind", None)
-    if kind not in kinds:
-        raise ValueError(f"network must be one of {', '.join(kinds)}, got {kind!r}")
+    check_choice("network", kind, tuple(kinds))
     known = [field.name for field in fields(kinds[kind])]
     for name, value in values.items():
         if name not in known:

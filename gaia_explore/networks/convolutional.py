@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore.networks.initialising import InitialWeights, blank
-from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture, check_whole
+from gaia_explore.networks.limits import check_whole
+from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture
 
 
 @final

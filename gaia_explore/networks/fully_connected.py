@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gaia_explore.networks.initialising import InitialWeights
-from gaia_explore.networks.network import Autoencoder, Network, Shape, check_whole
+from gaia_explore.networks.limits import check_whole
+from gaia_explore.networks.network import Autoencoder, Network, Shape
 
 
 @final

@@ -74,11 +74,3 @@ def check_picture(kind: str, shape: Shape, multiple: int):
         raise ValueError(f"a {kind} network needs pictures, shape (h, w, c), got {shape}")
     if shape[0] % multiple or shape[1] % multiple:
         raise ValueError(f"a {kind} network needs sides that are multiples of {multiple} pixels, got {shape[:2]}")
-
-
-def check_whole(name: str, value: Any, *, minimum: int):
-    """Raise unless a value is a whole number of at least that size."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")

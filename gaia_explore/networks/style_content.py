@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from gaia_explore.networks.convolutional import AsPicture, AsVector
 from gaia_explore.networks.initialising import InitialWeights, blank
-from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture, check_whole
+from gaia_explore.networks.limits import check_whole
+from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture
 
 
 @final
