@@ -29,7 +29,7 @@ def codecs(arguments: argparse.Namespace, shown: Stimuli, held_out: Stimuli) -> 
         "learning_rate": 2e-3,
     }
     weight = arguments.adversarial_weight
-    game = {"margin": 0.1, "discriminator_latent": 3 * arguments.latent_dim, "discriminator_learning_rate": 5e-4}
+    game = {"margin": 0.07, "discriminator_latent": 3 * arguments.latent_dim, "discriminator_learning_rate": 5e-4}
     configs = {"AE": AEConfig(**shared), "GAIA": GAIAConfig(**shared, **game, adversarial_weight=weight)}
     runs = {
         name: train(
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--size", type=int, default=32, help="a multiple of 4; 28 leaves Fashion-MNIST as it is")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--latent-dim", type=int, default=64)
-    parser.add_argument("--adversarial-weight", type=float, default=0.15)
+    parser.add_argument("--adversarial-weight", type=float, default=0.25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", help="folder to keep the runs in, and to take them from where they are finished")
