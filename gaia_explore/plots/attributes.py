@@ -1,23 +1,18 @@
 """Attributes: how entangled edits are, portraits of vectors (Figure 7 of the paper), and edited stimuli (Figure 4)."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, UInt8
-from PIL import Image
+from jaxtyping import Float
 
 from gaia_explore.attributes import Entanglement
+from gaia_explore.plots.grids import Block, picture_grid
 from gaia_explore.plots.panels import PAGE_WIDTH, panel_grid
-from gaia_explore.plots.pictures import data_uri
-from gaia_explore.plots.template import PALETTE, TEMPLATE
+from gaia_explore.plots.template import PALETTE
 
 DIVERGING = [[0, PALETTE[0]], [0.5, "#F7F7F7"], [1, PALETTE[1]]]
 """Blue for less, vermilion for more: told apart with any kind of colour vision, and both dark enough on white."""
-
-GAP = 2
-LINE = 18
 
 
 def entanglement_matrix(matrices: Mapping[str, Entanglement], *, title: str = "What an edit changes") -> go.Figure:
@@ -115,7 +110,7 @@ def portraits(
     shapes = {method: faces.shape for method, faces in pictures.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"pictures must have one shape in every row, got {shapes}")
-    return _grid(np.stack(list(pictures.values())), list(pictures), names, per_row, title)
+    return _bands(np.stack(list(pictures.values())), list(pictures), names, per_row, title)
 
 
 def edits(
@@ -134,69 +129,17 @@ def edits(
     ------
     Sainburg et al. 2018 (arXiv:1807.06650), Figure 4: six faces and twelve edits.
     """
-    return _grid(pictures, [""] * len(pictures), names, per_row, title)
+    return _bands(pictures, [""] * len(pictures), names, per_row, title)
 
 
-def _grid(
+def _bands(
     pictures: Float[np.ndarray, "r k h w c"], rows: list[str], names: Sequence[str], per_row: int, title: str
 ) -> go.Figure:
-    """Bands of pictures with their names above; one image a band, and a point on every picture for the pointer."""
-    _, k, h, w, channels = pictures.shape
-    if len(names) != k:
-        raise ValueError(f"names must be one a column, {k} here, got {len(names)}")
-    if channels not in (1, 3):
-        raise ValueError(f"pictures must have 1 or 3 channels, last, got shape {pictures.shape}")
+    """Bands of pictures with their names above."""
+    if len(names) != pictures.shape[1]:
+        raise ValueError(f"names must be one a column, {pictures.shape[1]} here, got {len(names)}")
     if per_row < 1:
         raise ValueError(f"per_row must be at least 1, got {per_row}")
-    columns, left, right = min(k, per_row), 12 + 8 * max(map(len, rows)), 12
     texts = [name.replace("_", " ") for name in names]
-    longest = max(map(len, texts))
-    pitch = min(110, (PAGE_WIDTH - left - right) // columns)  # of a picture and its gap, across
-    turned = 6.5 * longest > pitch
-    head = 10 + 5 * longest if turned else LINE
-    if turned:
-        right = head
-        pitch = min(110, (PAGE_WIDTH - left - right) // columns)
-    tall = round((pitch - GAP) * h / w) + GAP  # and down
-    band = head + len(rows) * tall + 8
-    figure = go.Figure()
-    for i, start in enumerate(range(0, k, columns)):
-        shown = slice(start, start + columns)
-        top = i * band + head
-        mosaic = _mosaic(pictures[:, shown], (tall - GAP, pitch - GAP))
-        size = {"sizex": mosaic.shape[1], "sizey": mosaic.shape[0], "sizing": "stretch"}
-        figure.add_layout_image(source=data_uri(mosaic), x=0, y=top, xref="x", yref="y", layer="below", **size)
-        across = pitch * np.arange(len(texts[shown])) + (pitch - GAP) / 2
-        down = top + tall * np.arange(len(rows)) + (tall - GAP) / 2
-        for x, text in zip(across, texts[shown], strict=True):
-            place = {"textangle": -45, "xanchor": "left", "xshift": -6} if turned else {"xanchor": "center"}
-            figure.add_annotation(x=x, y=top, text=text, yanchor="bottom", showarrow=False, font_size=11, **place)
-        for y, text in zip(down, rows, strict=True):
-            place = {"xref": "paper", "xanchor": "right", "xshift": -6}
-            figure.add_annotation(x=0, y=y, text=text, showarrow=False, font_size=12, **place)
-        tips = [f"{text}<br>{row}" if row else text for row in rows for text in texts[shown]]
-        points = {"x": np.tile(across, len(rows)), "y": np.repeat(down, len(across))}
-        look = {"mode": "markers", "marker": {"size": pitch / 2, "opacity": 0}, "showlegend": False}
-        figure.add_scatter(**points, text=tips, hovertemplate="%{text}<extra></extra>", **look)
-    width, height = columns * pitch, ceil(k / columns) * band
-    margin = {"l": left, "r": right, "t": 52, "b": 8}
-    figure.update_xaxes(visible=False, range=[0, width], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[height, 0], fixedrange=True)
-    size = {"width": width + margin["l"] + margin["r"], "height": height + margin["t"] + margin["b"]}
-    heading = {"text": title, "yref": "container", "y": 1, "yanchor": "top"}
-    return figure.update_layout(template=TEMPLATE, title=heading, margin=margin, **size)
-
-
-def _mosaic(pictures: Float[np.ndarray, "r k h w c"], size: tuple[int, int]) -> UInt8[np.ndarray, "y x 3"]:
-    """Pictures of one size in pixels on white, a few pixels apart."""
-    rows, k = pictures.shape[:2]
-    high, wide = size
-    sheet = np.full((rows * (high + GAP) - GAP, k * (wide + GAP) - GAP, 3), 255, np.uint8)
-    for i, j in np.ndindex(rows, k):
-        pixels = (255 * np.clip(np.nan_to_num(pictures[i, j]), 0, 1)).round().astype(np.uint8)
-        image = Image.fromarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)).copy())
-        # Enlarged in whole pixels, reduced by means over areas.
-        resample = Image.Resampling.NEAREST if wide >= image.width else Image.Resampling.BOX
-        y, x = i * (high + GAP), j * (wide + GAP)
-        sheet[y : y + high, x : x + wide] = np.asarray(image.resize((wide, high), resample))
-    return sheet
+    bands = [slice(start, start + per_row) for start in range(0, len(names), per_row)]
+    return picture_grid([[Block(pictures[:, band], rows, texts[band])] for band in bands], title=title)

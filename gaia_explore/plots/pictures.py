@@ -1,14 +1,13 @@
 """Pictures side by side: contact sheets, of any pictures or of a set of stimuli by an attribute."""
 
-import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped
 
+from gaia_explore.plots.mosaics import as_bytes, as_pictures, fit_cells, mosaic_trace
 from gaia_explore.plots.panels import PAGE_WIDTH, drawn_rows, panel_grid
 from gaia_explore.stimuli import Stimuli
 
@@ -46,15 +45,18 @@ def contact_sheet(
     columns
         Pictures in a row.
     side
-        Pixels of the page that a picture has across; less where the row would be wider than a page.
+        Pixels of the page that a picture has across, at most: a row is no wider than a page, and pixels of small
+        pictures are enlarged by a whole factor.
 
     Raises
     ------
     ValueError
         If `x` holds no pictures, or the labels are not one a picture, the row labels not one a row.
     """
-    pictures = _as_bytes(x)
-    n, height, width, _ = pictures.shape
+    pictures = as_pictures(x)
+    if not np.isfinite(pictures).all():
+        raise ValueError("x must be finite, got NaN or infinite pixels")
+    pictures, n = as_bytes(pictures), len(pictures)
     for argument, value, least in (("columns", columns, 1), ("side", side, 8)):
         if value < least:
             raise ValueError(f"{argument} must be at least {least}, got {value}")
@@ -65,10 +67,9 @@ def contact_sheet(
             raise ValueError(f"{argument} must be none or {count} here, got {len(texts)}")
     margin = {"l": 16 + 7 * max(map(len, row_labels), default=0), "r": 16, "t": 8, "b": 12}
     room = PAGE_WIDTH - margin["l"] - margin["r"]
-    # How many pixels of the page one of a picture has, and how many of those a picture takes with what is around it.
-    scale = max(min(side, room / columns - GAP), 1) / width
-    cell = (height + round((GAP + (LETTERING + 4 if len(labels) else 0)) / scale), width + round(GAP / scale))
-    scale = min(scale, room / (columns * cell[1]))
+    below = LETTERING + 4 if len(labels) else 0
+    cells = fit_cells((pictures.shape[1], pictures.shape[2]), columns, side=side, room=room, gap=GAP, below=below)
+    (height, width), cell, scale = cells
     figure = panel_grid(
         1,
         1,
@@ -78,8 +79,10 @@ def contact_sheet(
         title=title,
         subtitle=subtitle,
     )
-    # As a PNG: numbers as text would take ten times the room.
-    figure.add_trace(go.Image(source=data_uri(_sheet(pictures, cell, columns)), hoverinfo="skip"))
+    # White where the last row has fewer pictures.
+    blanks = np.full((rows * columns - n, *pictures.shape[1:]), 255, dtype=np.uint8)
+    pictures = np.concatenate([pictures, blanks]).reshape(rows, columns, *pictures.shape[1:])
+    figure.add_trace(mosaic_trace(pictures, cells))
     for number, text in enumerate(labels):
         row, column = divmod(number, columns)
         below = {"x": column * cell[1] + width / 2, "y": row * cell[0] + height, "yanchor": "top", "borderpad": 0}
@@ -121,33 +124,3 @@ def sheet_of_stimuli(stimuli: Stimuli, values: pd.Series, n_points: int, seed: i
         title=title,
         subtitle=f"{n:,} of {len(stimuli):,} stimuli" + (f", by {values.name}" if len(known) and values.name else ""),
     )
-
-
-def _as_bytes(x: Shaped[np.ndarray, "n *p"]) -> UInt8[np.ndarray, "n h w 3"]:
-    pictures = x[..., None] if x.ndim == 3 else x
-    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or not len(pictures):
-        raise ValueError(f"x must hold pictures, (n, h, w) or (n, h, w, 1 or 3), got shape {x.shape}")
-    if not np.isfinite(pictures).all():
-        raise ValueError("x must be finite, got NaN or infinite pixels")
-    grey_or_colour = np.round(255 * np.clip(pictures, 0, 1)).astype(np.uint8)
-    return np.broadcast_to(grey_or_colour, (*pictures.shape[:3], 3))
-
-
-def _sheet(
-    pictures: UInt8[np.ndarray, "n h w 3"], cell: tuple[int, int], columns: int
-) -> UInt8[np.ndarray, "rows_h columns_w 3"]:
-    """All pictures in one, each in the upper left corner of its cell, white between them."""
-    n, height, width, _ = pictures.shape
-    rows = -(-n // columns)
-    cells = np.full((rows * columns, *cell, 3), 255, dtype=np.uint8)
-    cells[:n, :height, :width] = pictures
-    return cells.reshape(rows, columns, *cell, 3).swapaxes(1, 2).reshape(rows * cell[0], columns * cell[1], 3)
-
-
-def data_uri(picture: UInt8[np.ndarray, "h w 3"]) -> str:
-    """A picture as a PNG within a figure."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

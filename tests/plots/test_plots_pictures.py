@@ -71,11 +71,11 @@ def test_a_sheet_is_never_wider_than_a_page(n, columns, side, width):
     assert plots.contact_sheet(np.zeros((n, 3, width)), columns=columns, side=side).layout.width <= 840
 
 
-def test_a_picture_has_the_pixels_of_the_page_that_were_asked_for():
+def test_a_small_picture_is_enlarged_by_the_whole_factor_that_its_side_allows():
     figure = plots.contact_sheet(pictures(4, 16, 16), columns=2, side=100)
     sheet = sheet_of(figure)
     plot_width = figure.layout.width - figure.layout.margin.l - figure.layout.margin.r
-    assert plot_width / sheet.shape[1] == pytest.approx(100 / 16, rel=0.02)
+    assert plot_width / sheet.shape[1] == pytest.approx(6, rel=0.02)
 
 
 def test_labels_stand_below_their_pictures_and_row_labels_beside_their_rows():
