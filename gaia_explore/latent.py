@@ -2,7 +2,7 @@
 
 A *codec* is anything that maps stimuli to codes and back; everything above this module asks for no more than that,
 so that scikit-learn's PCA in a ten-line wrapper is as good as a trained network. What only some codecs can do are
-protocols of their own (:class:`Judge`, :class:`Magnifier`).
+protocols of their own (:class:`Judge`, :class:`Reproducer`, :class:`Magnifier`).
 """
 
 from itertools import pairwise
@@ -38,6 +38,15 @@ class Judge(Protocol):
 
     def realism(self, x: np.ndarray, /) -> np.ndarray:
         """An error ``(n,)`` of stimuli ``(n, *x)``: small on the manifold."""
+        ...
+
+
+@runtime_checkable
+class Reproducer(Protocol):
+    """Has a discriminator that reproduces stimuli, and knows its reproductions."""
+
+    def reproduce(self, x: np.ndarray, /) -> np.ndarray:
+        """The discriminator's reproductions ``(n, *x)`` of stimuli ``(n, *x)``."""
         ...
 
 
@@ -129,6 +138,10 @@ class JudgingCodec(ModelCodec):
         """How badly the discriminator reproduces each stimulus: mean absolute difference, small on the manifold."""
         return self._apply(self.model.realism, self._stimuli(x))
 
+    def reproduce(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n ..."]:
+        """The discriminator's reproductions of stimuli, from which ``realism`` is the distance; not clipped."""
+        return self._apply(self.model.discriminator, self._stimuli(x)).reshape(-1, *self.shape)
+
 
 def codec_of(model: Model, shape: tuple[int, ...]) -> ModelCodec:
     """The codec of a trained model, with every capability that the model has."""
@@ -170,3 +183,23 @@ def tour(codec: Codec, anchors: Shaped[np.ndarray, "n ..."], n_steps: int = 10) 
         raise ValueError(f"anchors must be at least 2 codes, (n, d), got shape {anchors.shape}")
     legs = [interpolate(start, end, n_steps)[:-1] for start, end in pairwise(anchors)]
     return codec.decode(np.concatenate([*legs, anchors[-1:].astype(np.float32)]))
+
+
+def training_panel(codec: Codec, x: Shaped[np.ndarray, "n ..."]) -> dict[str, Shaped[np.ndarray, "n ..."]]:
+    """What a model makes of stimuli and of interpolations, row by row, to be looked at while it trains.
+
+    z_i lies halfway between the codes of a stimulus and of the next, that of the last and the first. Rows with D are
+    there only where the codec knows a discriminator's reproductions.
+
+    Source: Sainburg et al. 2018 (arXiv:1807.06650), appendix: the seven rows of the figures of training.
+    """
+    x = np.asarray(x)
+    scaled = x / np.float32(255) if x.dtype == np.uint8 else x
+    z = np.asarray(codec.encode(x))
+    x_hat, x_i = (np.asarray(codec.decode(codes)) for codes in (z, (z + np.roll(z, -1, axis=0)) / 2))
+    shown = {"X": scaled, "G(X)": x_hat, "G(z_i)": x_i, "mean": (scaled + np.roll(scaled, -1, axis=0)) / 2}
+    if not isinstance(codec, Reproducer):
+        return shown
+    judged = {f"D({name})": codec.reproduce(shown[name]) for name in ("X", "G(X)", "G(z_i)")}
+    order = ("X", "D(X)", "D(G(X))", "G(X)", "G(z_i)", "D(G(z_i))", "mean")
+    return {name: (shown | judged)[name] for name in order}

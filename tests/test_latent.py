@@ -14,10 +14,12 @@ from gaia_explore.latent import (
     Magnifier,
     ModelCodec,
     PlainCodec,
+    Reproducer,
     codec_of,
     interpolate,
     morph,
     tour,
+    training_panel,
 )
 from gaia_explore.models import AE, AEConfig, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected, InitialWeights
@@ -70,6 +72,38 @@ def test_only_a_gaias_codec_judges():
     x = stimuli(5, 2)
     judged = judging.model.discriminator(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(judging.realism(x), np.abs(x - judged).mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2,), (3, 4)])
+def test_realism_is_the_distance_of_a_stimulus_from_its_reproduction(shape):
+    judging = codec(GAIAConfig(**SMALL), shape)
+    assert isinstance(judging, JudgingCodec) and isinstance(judging, Reproducer)
+    x = stimuli(5, *shape)
+    assert judging.reproduce(x).shape == x.shape
+    distance = np.abs(x - judging.reproduce(x)).reshape(5, -1).mean(1)
+    np.testing.assert_allclose(judging.realism(x), distance, rtol=1e-5)
+    assert not isinstance(codec(AEConfig(**SMALL)), Reproducer)
+
+
+def test_a_training_panel_is_made_of_codes_decoded_judged_and_halfway_to_the_next():
+    judging, x = codec(GAIAConfig(**SMALL), (3, 4)), stimuli(4, 3, 4)
+    assert isinstance(judging, JudgingCodec)
+    rows = training_panel(judging, x)
+    assert list(rows) == ["X", "D(X)", "D(G(X))", "G(X)", "G(z_i)", "D(G(z_i))", "mean"]
+    z = judging.encode(x)
+    np.testing.assert_array_equal(rows["X"], x)
+    np.testing.assert_array_equal(rows["D(G(X))"], judging.reproduce(judging.decode(z)))
+    np.testing.assert_allclose(rows["G(z_i)"][:1], judging.decode((z[:1] + z[1:2]) / 2), rtol=1e-5)
+    np.testing.assert_allclose(rows["mean"][-1], (x[-1] + x[0]) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(rows["D(G(z_i))"], judging.reproduce(rows["G(z_i)"]))
+
+
+def test_a_training_panel_takes_bytes_and_has_no_rows_of_a_discriminator_that_there_is_not():
+    packed = np.random.default_rng(1).integers(256, size=(3, 2), dtype=np.uint8)
+    rows = training_panel(codec(AEConfig(**SMALL)), packed)
+    assert list(rows) == ["X", "G(X)", "G(z_i)", "mean"]
+    np.testing.assert_allclose(rows["X"], packed / 255, rtol=1e-6)
+    np.testing.assert_allclose(rows["mean"][0], packed[:2].mean(0) / 255, rtol=1e-6)
 
 
 def test_magnification_is_the_determinant_of_the_decoders_jacobian_by_finite_differences():

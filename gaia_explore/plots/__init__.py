@@ -1,4 +1,4 @@
-"""Arrays in, Plotly figures out: warps, codes, histories and comparisons, all in one look.
+"""Arrays in, Plotly figures out: warps, codes, pictures, histories and comparisons, all in one look.
 
 Figures are vector graphics throughout: a page has few WebGL contexts, and a grid of panels would use them up.
 """
@@ -7,6 +7,7 @@ from gaia_explore.plots.animations import Animation, animate
 from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
+from gaia_explore.plots.models import morphs, reconstructions, training_panel
 from gaia_explore.plots.pages import write_html
 from gaia_explore.plots.pictures import contact_sheet
 from gaia_explore.plots.scatters import codes_and_decodings, codes_grid, stimuli
@@ -25,10 +26,13 @@ __all__ = [
     "entanglement_matrix",
     "frontier",
     "history",
+    "morphs",
     "portraits",
+    "reconstructions",
     "stimuli",
     "support_over_t",
     "table_one",
+    "training_panel",
     "warp",
     "warp_grid",
     "write_html",
