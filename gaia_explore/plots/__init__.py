@@ -7,6 +7,7 @@ from gaia_explore.plots.animations import Animation, animate
 from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
 from gaia_explore.plots.histories import history
+from gaia_explore.plots.live import live_panel
 from gaia_explore.plots.models import morphs, reconstructions, training_panel
 from gaia_explore.plots.pages import write_html
 from gaia_explore.plots.pictures import contact_sheet
@@ -26,6 +27,7 @@ __all__ = [
     "entanglement_matrix",
     "frontier",
     "history",
+    "live_panel",
     "morphs",
     "portraits",
     "reconstructions",
