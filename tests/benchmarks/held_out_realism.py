@@ -69,7 +69,8 @@ def main():
     print(f"held-out pixel error: {line}; GAIA / AE {errors['GAIA'] / errors['AE']:.2f}")
     tables = {name: scores.pictures(codec, shown, held_out, judge=found["GAIA"]) for name, codec in found.items()}
     table = pd.concat(tables, names=["model"]).reset_index("model")
-    cell = [f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})" for row in table.itertuples()]
+    numbers = table[["value", "low", "high"]].to_numpy()
+    cell = [f"{value:.3f} ({low:.3f} to {high:.3f})" for value, low, high in numbers]
     wide = table.assign(cell=cell).pivot(index=["score", "shown"], columns="model", values="cell")
     print(wide.to_string())
 

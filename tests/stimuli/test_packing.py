@@ -321,7 +321,7 @@ def test_a_set_splits_as_one_in_memory_does_and_copies_no_pixel() -> None:
 
 def test_a_part_is_balanced_as_that_of_a_set_in_memory() -> None:
     whole = small(8, label=[0, 0, 0, 1, 1, 1, 1, 1])
-    mine, oracle = (stimuli.balanced(["label"], seed=2) for stimuli in (whole, whole.stimuli()))
+    mine, oracle = whole.balanced(["label"], seed=2), whole.stimuli().balanced(["label"], seed=2)
     pd.testing.assert_frame_equal(mine.attributes, oracle.attributes)
     assert sorted(mine.attributes["label"]) == [0, 0, 0, 1, 1, 1]
     assert mine.pixels is whole.pixels
