@@ -86,7 +86,9 @@ def picture_grid(blocks: Sequence[Sequence[Block]], *, title: str, subtitle: str
     size = (int(columns * cells.cell[1] * cells.scale) + between, top - BETWEEN)
     margin = {"l": left, "r": right, "t": 8, "b": 8}
     figure = panel_grid(1, 1, panel=size, gap=(0, 0), margin=margin, title=title, subtitle=subtitle)
-    most = max((float(np.nanmax(block.curves)) for block in every if block.curves is not None), default=0.0)
+    curves = [block.curves for block in every if block.curves is not None]
+    # A model that has died judges nothing: its curve is empty, and not an error.
+    most = max((float(np.max(curve, initial=0, where=np.isfinite(curve))) for curve in curves), default=0.0)
     for y, line in drawn:
         x = 0.0
         for block in line:

@@ -69,11 +69,14 @@ def mosaic_trace(pictures: UInt8[np.ndarray, "r k h w 3"], cells: Cells, **place
 
 
 def as_pictures(x: Shaped[np.ndarray, "*n"], argument: str = "x") -> Shaped[np.ndarray, "n h w c"]:
-    """Pictures with their channels last, also where grey ones came without; an error where these are no pictures."""
+    """Pictures with their channels last, also where grey ones came without; an error where these are no pictures.
+
+    Bytes, as a pack holds them, are scaled to [0, 1].
+    """
     pictures = x[..., None] if x.ndim == 3 else x
     if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or not len(pictures):
         raise ValueError(f"{argument} must hold pictures, (n, h, w) or (n, h, w, 1 or 3), got shape {x.shape}")
-    return pictures
+    return pictures / np.float32(255) if pictures.dtype == np.uint8 else pictures
 
 
 def as_bytes(pictures: Shaped[np.ndarray, "*n h w c"]) -> UInt8[np.ndarray, "*n h w 3"]:

@@ -48,7 +48,7 @@ def shown(figure):
     for number, trace in enumerate(figure.data):
         if trace.type == "image":
             sheet = np.array(Image.open(io.BytesIO(base64.b64decode(trace.source.split(",")[1]))))[..., 0]
-            points = next(t for t in figure.data[number + 1 :] if t.mode == "markers")
+            points = next(t for t in figure.data[number + 1 :] if t.type == "scatter" and t.mode == "markers")
             x = ((np.unique(points.x) - trace.x0) / trace.dx).astype(int)
             y = ((np.unique(points.y) - trace.y0) / trace.dy).astype(int)
             blocks.append((sheet[np.ix_(y, x)] / 2.55).round().astype(int).tolist())
@@ -60,7 +60,7 @@ def texts(figure):
 
 
 def curves(figure):
-    return [trace for trace in figure.data if trace.mode == "lines+markers"]
+    return [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "lines+markers"]
 
 
 def test_a_morph_stands_between_its_originals_a_row_a_model():
@@ -102,6 +102,28 @@ def test_reconstructions_stand_beside_their_originals_with_their_pixel_errors():
     assert shown(figure) == [[[20, 10, 20], [60, 30, 60]]]
     assert texts(figure) == ["original", "AE<br>0.200", "GAIA<br>0.000"]
     assert "2 stimuli" in figure.layout.title.subtitle.text
+
+
+def test_bytes_are_drawn_as_what_they_are_scaled_to():
+    half = np.full((2, *SHAPE), 128, np.uint8)
+
+    class OfBytes(Dimming):
+        def encode(self, x):
+            return super().encode(x / 255 if x.dtype == np.uint8 else x)
+
+    figure = plots.reconstructions(OfBytes(0.5), half)
+    assert shown(figure) == [[[50, 25], [50, 25]]]
+    assert "original" in texts(figure) and "decoded<br>0.251" in texts(figure)
+
+
+def test_a_judge_that_has_died_draws_no_line():
+    class Dead(Judging):
+        def realism(self, x):
+            return np.full(len(x), np.nan)
+
+    figure = plots.morphs(Dimming(), greys(10), greys(90), n_steps=3, judge=Dead())
+    (line,) = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "lines+markers"]
+    assert np.isnan(np.asarray(line.y, float)).all()
 
 
 def test_many_reconstructions_stand_in_groups_side_by_side_and_what_is_left_is_white():
