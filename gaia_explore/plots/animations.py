@@ -125,7 +125,7 @@ def _mp4(pictures: UInt8[np.ndarray, "s h w 3"], scale: int, frames_per_second: 
     # H.264 halves the resolution of colours, and so wants even sides.
     large = np.pad(large, ((0, 0), (0, large.shape[1] % 2), (0, large.shape[2] % 2), (0, 0)), mode="edge")
     # One thread and no names or dates of programs, for the same bytes on every machine.
-    quality = ["-crf", "16", "-preset", "slow", "-threads", "1"]
+    quality = ["-crf", "20", "-preset", "slow", "-threads", "1"]
     return imageio.imwrite(
         "<bytes>",
         large,
