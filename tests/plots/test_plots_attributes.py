@@ -143,7 +143,7 @@ def test_edits_fit_the_width_whatever_they_are_called(k):
     assert texts(figure)[0] == "original"
     assert len(texts(figure)) == k + 6
     assert points_of(figure)[0].text[0] == "original"
-    assert {a.textangle for a in figure.layout.annotations[:k]} == ({-45} if k > 1 else {None})
+    assert {a.textangle for a in figure.layout.annotations[:k]} == ({-45} if k > 5 else {None})
 
 
 def test_pictures_are_clipped_and_grey_ones_drawn_grey():
