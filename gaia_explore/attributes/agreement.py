@@ -61,7 +61,7 @@ def agreement(
         )
     if z.shape[1:] != balanced_z.shape[1:]:
         raise ValueError(f"balanced_z must have {z.shape[1]} latent dimensions, got {balanced_z.shape[1]}")
-    balanced_attributes = balanced_attributes[list(attributes.columns)]
+    balanced_attributes = balanced_attributes.reindex(columns=attributes.columns)
 
     def cosines(rows: np.ndarray, balanced_rows: np.ndarray) -> Float64[np.ndarray, "methods k"]:
         truth = attribute_vectors(

@@ -100,7 +100,7 @@ def live_panel(stimuli: Stimuli, n: int = 10, seed: int = 0) -> LivePanel:
 
 def _with_losses(figure: go.Figure, run_history: pd.DataFrame) -> go.Figure:
     """A figure with the run's losses below it."""
-    losses = history(run_history, n_points=STEPS, title="")
+    losses: Any = history(run_history, n_points=STEPS, title="")
     old, margin = figure.layout, figure.layout.margin.to_plotly_json()
     drawn = old.height - margin["t"] - margin["b"]
     whole = drawn + ROOM
@@ -120,7 +120,8 @@ def _with_losses(figure: go.Figure, run_history: pd.DataFrame) -> go.Figure:
 
 def _notebook_display() -> Callable[..., Output] | None:
     """IPython's way of showing things where a kernel shows them, none in a console or a script."""
+    import IPython.display
     from IPython.core.getipython import get_ipython
-    from IPython.display import display
 
+    display: Any = IPython.display.display
     return display if hasattr(get_ipython(), "kernel") else None

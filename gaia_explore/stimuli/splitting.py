@@ -49,18 +49,18 @@ def balanced_rows(attributes: pd.DataFrame, names: Sequence[str], *, seed: int) 
     unknown = [name for name in names if name not in attributes]
     if unknown or not names:
         raise ValueError(f"names must be attributes ({', '.join(attributes)}), got {', '.join(unknown) or 'none'}")
-    table = attributes[names]
-    many = [name for name in names if not has_classes(table[name])]
+    columns = {name: column for name, column in attributes.items() if name in names}
+    many = [name for name in names if not has_classes(columns[name])]
     if many:
         raise ValueError(f"names must be attributes of 2 to 20 classes, all known, got {', '.join(many)}")
-    every = pd.MultiIndex.from_product([sorted(table[name].unique()) for name in names], names=names)
-    numbers = every.get_indexer(pd.MultiIndex.from_frame(table))
+    every = pd.MultiIndex.from_product([sorted(columns[name].unique()) for name in names], names=names)
+    numbers = every.get_indexer(pd.MultiIndex.from_arrays([columns[name] for name in names]))
     counts = np.bincount(numbers, minlength=len(every))
     fewest = counts.min()
     if not fewest:
         missing = ", ".join(f"{name} {value}" for name, value in zip(names, every[counts.argmin()], strict=True))
         raise ValueError(f"names must be attributes whose combinations all occur, got no stimulus with {missing}")
-    shuffled = np.random.default_rng(seed).permutation(len(table))
+    shuffled = np.random.default_rng(seed).permutation(len(attributes))
     chosen = [shuffled[numbers[shuffled] == number][:fewest] for number in range(len(every))]
     return np.sort(np.concatenate(chosen))
 

@@ -1,6 +1,7 @@
 """A training seen while it runs: one output, replaced, small, and none where nothing can be shown."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,8 @@ def test_a_training_that_begins_anew_has_an_output_of_its_own():
 def test_the_losses_stand_below_the_pictures_and_a_trace_a_term(config):
     panel = plots.live_panel(STIMULI, n=4)
     run = train(panel, config)
-    losses = {trace.name for trace in panel.figure.data if trace.type == "scatter" and trace.yaxis == "y2"}
+    drawn: Any = panel.figure.data
+    losses = {trace.name for trace in drawn if trace.type == "scatter" and trace.yaxis == "y2"}
     assert len(losses - {None}) == len([name for name in run.history if not name.startswith(("pace_", "w_"))])
     layout = panel.figure.layout
     assert layout.yaxis2.domain[1] < layout.yaxis.domain[0]
