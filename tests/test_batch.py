@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
+import gaia_explore as ge
 from gaia_explore import batch
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 
 
 def notebook(path: Path, *sources: str) -> Path:
@@ -23,7 +27,7 @@ def notebook(path: Path, *sources: str) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_notebook_runs_quickly_and_offline(name: str, tmp_path: Path):
     parameters: dict[str, Any] = {"quick": True, "out_dir": str(tmp_path / "out")}
     page = batch.execute(NOTEBOOKS / f"{name}.ipynb", tmp_path / "executed", parameters).read_text()
@@ -47,7 +51,45 @@ def test_two_trainings_by_notebook_make_one_study(tmp_path: Path):
     assert re.search(r"^AE,on_support,", table, re.MULTILINE) and re.search(r"^VAE,r,", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+@pytest.fixture
+def celeba(tmp_path: Path) -> Path:
+    """A folder as CelebA's, of 700 drawn faces."""
+    faces = ge.stimuli.faces(16).subset(range(700))
+    folder = tmp_path / "CelebA"
+    (folder / "img_align_celeba").mkdir(parents=True)
+    binary = ["Male", "Young", "Eyeglasses", "Smiling", "Beard", "Wearing_Hat"]
+    lines = [str(len(faces)), " ".join(binary)]
+    for i, values in enumerate(2 * faces.attributes[binary].to_numpy().astype(int) - 1, start=1):
+        picture = Image.fromarray((255 * faces.x[i - 1]).astype(np.uint8)).resize((178, 218))
+        picture.save(folder / "img_align_celeba" / f"{i:06d}.jpg")
+        lines.append(f"{i:06d}.jpg " + " ".join(f"{value:2d}" for value in values))
+    (folder / "list_attr_celeba.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_notebooks_of_faces_take_a_folder_as_celebas(celeba: Path, tmp_path: Path):
+    runs = tmp_path / "runs"
+    parameters = {"folder": str(celeba), "quick": True}
+    batch.execute(
+        NOTEBOOKS / "4-faces-train.ipynb", tmp_path, parameters | {"out_dir": str(runs), "held_out_share": 0.1}
+    )
+    assert len(ge.stimuli.open_pack(runs / "pictures-16")) == 700
+    assert ge.load(runs / "GAIA").description["about"]["n"] == 630
+    out = tmp_path / "attributes"
+    attributes = {"runs_dir": str(runs), "out_dir": str(out), "circle": ""}
+    batch.execute(NOTEBOOKS / "5-attributes.ipynb", tmp_path, parameters | attributes)
+    assert ge.AttributeVectors.load(out / "vectors.npz").names == (
+        "Male",
+        "Young",
+        "Eyeglasses",
+        "Smiling",
+        "Beard",
+        "Wearing_Hat",
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_parameter_that_a_notebook_does_not_declare_is_an_error_before_anything_runs(name: str, tmp_path: Path):
     message = rf"parameters must be declared by {name}.ipynb \(.*quick\), got \['stepz'\]"
     with pytest.raises(ValueError, match=message):
@@ -55,7 +97,7 @@ def test_a_parameter_that_a_notebook_does_not_declare_is_an_error_before_anythin
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["1-stimuli", "2-train", "3-planar-study"])
+@pytest.mark.parametrize("name", NAMES)
 def test_papermill_reads_a_type_and_a_comment_for_every_parameter(name: str):
     declared = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
     assert "quick" in declared and "out_dir" in declared
