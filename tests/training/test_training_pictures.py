@@ -1,8 +1,9 @@
-"""A step on pictures with the style–content network, in mixed precision."""
+"""A step on pictures with the style–content network: at the paper's sizes, and in mixed precision."""
 
 from typing import Any, Literal
 
 import numpy as np
+import pytest
 import torch
 from torch.nn.utils import parameters_to_vector
 
@@ -27,6 +28,14 @@ def assert_players_moved(tensors: dict[str, torch.Tensor], config: GAIAConfig, s
             weights = tensors[f"{name}/weights"]
             assert bool(weights.isfinite().all())
             assert int((weights != parameters_to_vector(module.parameters())).sum()) > 0.5 * len(weights)
+
+
+@pytest.mark.slow
+def test_a_step_at_the_papers_sizes_moves_both_players():
+    # Sainburg et al. 2018, appendix 5.1. A minute, and 11 GB of memory.
+    network = StyleContent(filters=64, residual_blocks=4, style_dim=512)
+    config = GAIAConfig.published(network=network, latent_dim=1024, alpha=2e-5, clip=1.0, learning_rate=1e-4)
+    assert_players_moved(fitted(config, 128, batch_size=8), config, 128)
 
 
 def test_a_step_in_mixed_precision_moves_both_players():
