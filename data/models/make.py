@@ -1,6 +1,6 @@
-"""Put the models of `4-faces-train` beside the faces: ``python data/faces/make/models.py runs/faces``.
+"""Put the models of `4-faces-train` into this folder: ``python data/models/make.py runs/faces``.
 
-They were trained by ``gaia-explore run notebooks/4-faces-train.ipynb -p steps=12000``, and are kept without what only a
+They were trained by ``gaia-explore run notebooks/4-faces-train.ipynb -p steps=10000``, and are kept without what only a
 continued training needs.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gaia_explore as ge
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parent
 
 
 def main(runs: Path, out: Path = HERE):
