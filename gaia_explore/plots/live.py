@@ -1,5 +1,6 @@
 """A training seen while it runs: its panel of pictures and its losses, in one output that is replaced."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol, final
 
@@ -22,8 +23,8 @@ PIXELS = 32
 STEPS = 300
 """Steps of the history that are drawn at most."""
 
-ROOM = 250
-"""Height of the losses, in pixels, with what belongs to them."""
+ROOM = 210
+"""Height of the losses, in pixels, with their axis and without their legend."""
 
 
 class Output(Protocol):
@@ -69,6 +70,8 @@ class LivePanel:
         if self._output is None or anew:
             self._output = self._display(bundle, raw=True, display_id=True)
         else:
+            # JupyterLab draws a figure anew only where something else has stood in between.
+            self._output.update({"text/plain": title}, raw=True)
             self._output.update(bundle, raw=True)
 
 
@@ -103,17 +106,22 @@ def _with_losses(figure: go.Figure, run_history: pd.DataFrame) -> go.Figure:
     losses: Any = history(run_history, n_points=STEPS, title="")
     old, margin = figure.layout, figure.layout.margin.to_plotly_json()
     drawn = old.height - margin["t"] - margin["b"]
-    whole = drawn + ROOM
+    # A name in the legend has about 7 pixels a letter, and 50 for its line.
+    names = [re.sub("<[^>]+>", "", trace.name) for trace in losses.data if trace.name and trace.showlegend is not False]
+    lines = -(-sum(50 + 7 * len(name) for name in names) // (old.width - margin["l"] - margin["r"]))
+    legend = 16 + 22 * lines
+    room = ROOM + legend
+    whole = drawn + room
     # The losses are the first panel of a history, where there are others.
     for trace in losses.data:
         if trace.yaxis in (None, "y") and losses.layout.yaxis.title.text == LOSSES:
             figure.add_trace(trace.update(xaxis="x2", yaxis="y2", legend="legend"))
     figure.update_layout(
-        height=old.height + ROOM,
-        yaxis_domain=[ROOM / whole, 1],
-        yaxis2=losses.layout.yaxis.to_plotly_json() | {"domain": [52 / whole, (ROOM - 40) / whole], "anchor": "x2"},
+        height=old.height + room,
+        yaxis_domain=[room / whole, 1],
+        yaxis2=losses.layout.yaxis.to_plotly_json() | {"domain": [52 / whole, (room - legend) / whole], "anchor": "x2"},
         xaxis2={"domain": [0, 1], "anchor": "y2", "title": {"text": "step"}},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": (ROOM - 36) / whole, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": (room - 8) / whole, "yanchor": "top"},
     )
     return figure
 

@@ -27,12 +27,15 @@ class Screen:
 
 
 class Output:
+    """As JupyterLab's: what draws a figure stays, and draws no other, until it has to show something else."""
+
     def __init__(self, shown):
         self._shown = shown
 
     def update(self, bundle, *, raw):
         assert raw
-        self._shown[:] = [bundle]
+        if bundle.keys() != self._shown[0].keys():
+            self._shown[:] = [bundle]
 
 
 def train(watch, config=CONFIG, stimuli=STIMULI, **options):
@@ -75,6 +78,19 @@ def test_the_losses_stand_below_the_pictures_and_a_trace_a_term(config):
     layout = panel.figure.layout
     assert layout.yaxis2.domain[1] < layout.yaxis.domain[0]
     assert layout.width <= 840
+
+
+@pytest.mark.parametrize("n", [2, 4, 16])
+def test_the_legend_has_room_between_pictures_and_losses_however_narrow_they_are(n):
+    panel = plots.live_panel(STIMULI, n=n)
+    train(panel)
+    layout: Any = panel.figure.layout
+    height = layout.height - layout.margin.t - layout.margin.b
+    between = (layout.yaxis.domain[0] - layout.yaxis2.domain[1]) * height
+    names = ["L_x", "L_i", "L_D", "L_G", "pixel error", "structure loss"]
+    wide = layout.width - layout.margin.l - layout.margin.r
+    assert between >= 20 * sum(40 + 6 * len(name) for name in names) / wide
+    assert layout.legend.y <= layout.yaxis.domain[0] and layout.legend.yanchor == "top"
 
 
 def test_nothing_is_shown_where_there_is_no_notebook_but_the_last_figure_is_kept(capsys):
