@@ -109,7 +109,7 @@ def _with_losses(figure: go.Figure, run_history: pd.DataFrame) -> go.Figure:
     # A name in the legend has about 7 pixels a letter, and 50 for its line.
     names = [re.sub("<[^>]+>", "", trace.name) for trace in losses.data if trace.name and trace.showlegend is not False]
     lines = -(-sum(50 + 7 * len(name) for name in names) // (old.width - margin["l"] - margin["r"]))
-    legend = 16 + 22 * lines
+    legend = 26 + 28 * lines
     room = ROOM + legend
     whole = drawn + room
     # The losses are the first panel of a history, where there are others.
