@@ -14,6 +14,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from gaia_explore.models import GAIA, Model
+from gaia_explore.stimuli.scaling import to_unit
 
 MINIBATCH = 4096
 """Stimuli that pass through a network at a time."""
@@ -106,21 +107,16 @@ class ModelCodec:
     def _codes(self, z: np.ndarray) -> np.ndarray:
         if np.ndim(z) != 2 or np.shape(z)[1] != self.latent_dim:
             raise ValueError(f"z must have shape (n, {self.latent_dim}), got {np.shape(z)}")
-        return z
+        return np.asarray(z, np.float32)
 
     def _apply(self, function, rows: np.ndarray) -> np.ndarray:
         device = next(self.model.parameters()).device
         # A minibatch at a time, so that what lies in a file need not fit into memory.
-        blocks = (rows[i : i + MINIBATCH] for i in range(0, len(rows), MINIBATCH))
+        starts = range(0, len(rows), MINIBATCH)
+        blocks = (np.array(to_unit(rows[i : i + MINIBATCH]), np.float32) for i in starts)
         # Not inference_mode: the Jacobian's transforms do not run under it.
         with torch.no_grad():
-            return torch.cat([function(_in_memory(block).to(device)).cpu() for block in blocks]).numpy()
-
-
-def _in_memory(rows: np.ndarray) -> Tensor:
-    """A copy in single precision; bytes are scaled to [0, 1]."""
-    copy = torch.from_numpy(np.array(rows, np.float32))
-    return copy / 255 if rows.dtype == np.uint8 else copy
+            return torch.cat([function(torch.from_numpy(block).to(device)).cpu() for block in blocks]).numpy()
 
 
 @final
@@ -194,7 +190,7 @@ def training_panel(codec: Codec, x: Shaped[np.ndarray, "n ..."]) -> dict[str, Sh
     Source: Sainburg et al. 2018 (arXiv:1807.06650), appendix: the seven rows of the figures of training.
     """
     x = np.asarray(x)
-    scaled = x / np.float32(255) if x.dtype == np.uint8 else x
+    scaled = to_unit(x)
     z = np.asarray(codec.encode(x))
     x_hat, x_i = (np.asarray(codec.decode(codes)) for codes in (z, (z + np.roll(z, -1, axis=0)) / 2))
     shown = {"X": scaled, "G(X)": x_hat, "G(z_i)": x_i, "mean": (scaled + np.roll(scaled, -1, axis=0)) / 2}

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
+from gaia_explore.plots.mosaics import as_bytes, as_pictures
 from gaia_explore.training import write_atomically
 
 FASTEST_GIF = 50
@@ -55,7 +56,7 @@ def animate(
     Parameters
     ----------
     frames
-        Pictures in [0, 1], (s, h, w), (s, h, w, 1) or (s, h, w, 3); what lies beyond is clipped.
+        Pictures in [0, 1] or bytes, (s, h, w), (s, h, w, 1) or (s, h, w, 3); what lies beyond is clipped.
     path
         Its suffix decides: ``.gif``, with one palette of 256 colours for all frames, lest colours flicker, and delays
         in whole hundredths of a second; or ``.mp4`` (H.264), which is smaller and has all colours, but blurs the edges
@@ -80,22 +81,15 @@ def animate(
     if not 0 < frames_per_second <= fastest:
         limit = f" and at most {fastest} for a GIF" if fastest < math.inf else ""
         raise ValueError(f"frames_per_second must be above 0{limit}, got {frames_per_second}")
-    pictures = _bytes(frames)
+    pictures = as_pictures(frames, "frames")
+    if not np.isfinite(pictures).all():
+        raise ValueError("frames must be finite, got NaN or infinite pixels")
+    pictures = as_bytes(pictures)
     if bounce:
         pictures = np.concatenate([pictures, pictures[-2:0:-1]])
     write_atomically(path, write(pictures, scale, frames_per_second))
     _, height, width, _ = pictures.shape
     return Animation(path, (scale * width, scale * height))
-
-
-def _bytes(frames: Shaped[np.ndarray, "s ..."]) -> UInt8[np.ndarray, "s h w 3"]:
-    pictures = frames[..., None] if frames.ndim == 3 else frames
-    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or not pictures.size:
-        raise ValueError(f"frames must be pictures, (s, h, w) or (s, h, w, 1 or 3), got shape {frames.shape}")
-    if not np.isfinite(pictures).all():
-        raise ValueError("frames must be finite, got NaN or infinite pixels")
-    grey_or_colour = np.round(255 * np.clip(pictures, 0, 1)).astype(np.uint8)
-    return np.broadcast_to(grey_or_colour, (*pictures.shape[:3], 3))
 
 
 def _gif(pictures: UInt8[np.ndarray, "s h w 3"], scale: int, frames_per_second: float | int) -> bytes:

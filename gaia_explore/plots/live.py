@@ -16,6 +16,7 @@ from gaia_explore.plots.mosaics import as_pictures
 from gaia_explore.plots.panels import drawn_rows
 from gaia_explore.runs import Run
 from gaia_explore.stimuli import Stimuli
+from gaia_explore.stimuli.scaling import to_unit
 
 PIXELS = 32
 """Pixels across and down that pictures have at most, so that an update stays small."""
@@ -97,8 +98,7 @@ def live_panel(stimuli: Stimuli, n: int = 10, seed: int = 0) -> LivePanel:
         raise ValueError(f"n must be between 2 and 16, got {n}")
     rows = np.sort(drawn_rows(len(stimuli), n, seed))
     as_pictures(stimuli.x[:1], "stimuli")
-    x = np.asarray(stimuli.x[rows])
-    return LivePanel((x / 255 if x.dtype == np.uint8 else x).astype(np.float32), _notebook_display())
+    return LivePanel(to_unit(stimuli.x[rows]), _notebook_display())
 
 
 def _with_losses(figure: go.Figure, run_history: pd.DataFrame) -> go.Figure:

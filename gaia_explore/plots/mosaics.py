@@ -8,6 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Shaped, UInt8
 
+from gaia_explore.stimuli.scaling import to_unit
+
 
 class Cells(NamedTuple):
     """How large pictures are in a mosaic, in its pixels.
@@ -76,7 +78,7 @@ def as_pictures(x: Shaped[np.ndarray, "*n"], argument: str = "x") -> Shaped[np.n
     pictures = x[..., None] if x.ndim == 3 else x
     if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or not len(pictures):
         raise ValueError(f"{argument} must hold pictures, (n, h, w) or (n, h, w, 1 or 3), got shape {x.shape}")
-    return pictures / np.float32(255) if pictures.dtype == np.uint8 else pictures
+    return to_unit(pictures)
 
 
 def as_bytes(pictures: Shaped[np.ndarray, "*n h w c"]) -> UInt8[np.ndarray, "*n h w 3"]:

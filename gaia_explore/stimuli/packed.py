@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Float32, Integer, UInt8
 from numpy.typing import ArrayLike
 
-from gaia_explore.stimuli.scaling import Scaler
+from gaia_explore.stimuli.scaling import Scaler, to_unit
 from gaia_explore.stimuli.splitting import balanced_rows, row_numbers, split_rows
 from gaia_explore.stimuli.stimuli import Stimuli
 from gaia_explore.stimuli.tables import check_attributes, html_card, kind, kinds
@@ -233,11 +233,6 @@ def digest(pixels: UInt8[np.ndarray, "b h w c"]) -> str:
 def fingerprint(digests: Iterable[str]) -> str:
     """SHA-256 over those of all blocks in order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def to_unit(pixels: UInt8[np.ndarray, "*b"]) -> Float32[np.ndarray, "*b"]:
-    """Bytes scaled to [0, 1]."""
-    return np.divide(pixels, np.float32(255), dtype=np.float32)
 
 
 def from_bytes(pixels: UInt8[np.ndarray, "n h w c"], attributes: pd.DataFrame, title: str) -> Stimuli:

@@ -147,3 +147,8 @@ def _dtype_limits(dtype: np.dtype[Any]) -> tuple[int, int]:
         raise ValueError(f"scaling='dtype' needs integers, got dtype {dtype}")
     limits = np.iinfo(dtype)
     return int(limits.min), int(limits.max)
+
+
+def to_unit(x: Shaped[np.ndarray, "*x"]) -> Shaped[np.ndarray, "*x"]:
+    """Bytes, 0 to 255, as single-precision numbers in [0, 1]; what holds no bytes is scaled already."""
+    return np.divide(x, np.float32(255), dtype=np.float32) if x.dtype == np.uint8 else x

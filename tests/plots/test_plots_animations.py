@@ -115,8 +115,8 @@ def test_a_notebook_carries_the_animation_along(tmp_path: Path):
             "frames_per_second must be above 0 and at most 50 for a GIF, got 60",
         ),
         (colours(2), "a.mp4", {"frames_per_second": 0}, "frames_per_second must be above 0, got 0"),
-        (np.zeros((2, 4)), "a.gif", {}, r"frames must be pictures, .*, got shape \(2, 4\)"),
-        (np.zeros((0, 4, 4)), "a.gif", {}, r"frames must be pictures, .*, got shape \(0, 4, 4\)"),
+        (np.zeros((2, 4)), "a.gif", {}, r"frames must hold pictures, .*, got shape \(2, 4\)"),
+        (np.zeros((0, 4, 4)), "a.gif", {}, r"frames must hold pictures, .*, got shape \(0, 4, 4\)"),
         (np.full((2, 4, 4), np.nan), "a.gif", {}, "frames must be finite, got NaN or infinite pixels"),
     ],
 )

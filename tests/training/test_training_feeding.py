@@ -13,7 +13,7 @@ import torch
 
 from gaia_explore.models import AEConfig, GAIAConfig
 from gaia_explore.networks import FullyConnected
-from gaia_explore.stimuli.packed import to_unit
+from gaia_explore.stimuli.scaling import to_unit
 from gaia_explore.training import feeding, fit, read_checkpoint, write_checkpoint
 from gaia_explore.training.feeding import Resident, Streamed, fits, resident, scaled
 from gaia_explore.training.memory import free_memory
