@@ -2,9 +2,13 @@
 
 A *codec* is anything that maps stimuli to codes and back; everything above this module asks for no more than that,
 so that scikit-learn's PCA in a ten-line wrapper is as good as a trained network. What only some codecs can do are
-protocols of their own (:class:`Judge`, :class:`Reproducer`, :class:`Magnifier`).
+protocols of their own (:class:`Judge`, :class:`Perceiver`, :class:`Reproducer`, :class:`Magnifier`, :class:`Trainable`,
+:class:`Identified`).
 """
 
+import hashlib
+import json
+from copy import deepcopy
 from itertools import pairwise
 from typing import Protocol, final, runtime_checkable
 
@@ -43,6 +47,15 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class Perceiver(Protocol):
+    """Has features in which Euclidean distance is perceptual distance."""
+
+    def features(self, x: np.ndarray, /) -> np.ndarray:
+        """Features ``(n, k)`` of stimuli ``(n, *x)``."""
+        ...
+
+
+@runtime_checkable
 class Reproducer(Protocol):
     """Has a discriminator that reproduces stimuli, and knows its reproductions."""
 
@@ -57,6 +70,25 @@ class Magnifier(Protocol):
 
     def magnification(self, z: np.ndarray, /) -> np.ndarray:
         """Area in X per area in Z, ``(n,)``, at codes ``(n, d)``."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """May change while it is used, for its model goes on training."""
+
+    def snapshot(self) -> Codec:
+        """A codec with the same capabilities that stays as this one is now."""
+        ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Can be told from every other codec by a text."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same only where encoding and decoding are the same."""
         ...
 
 
@@ -75,6 +107,20 @@ class ModelCodec:
         self.model = model
         self.shape = shape
         self.latent_dim = model.config.latent_dim
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the config, the shape of a stimulus and the weights as they are now, the same on every machine."""
+        built = {"config": self.model.config.to_dict(), "shape": self.shape}
+        digest = hashlib.sha256(json.dumps(built, sort_keys=True).encode())
+        for name, weights in self.model.state_dict().items():
+            digest.update(f"{name} {tuple(weights.shape)}".encode())
+            digest.update(np.ascontiguousarray(weights.cpu().numpy(), dtype="<f4").data)
+        return digest.hexdigest()
+
+    def snapshot(self) -> "ModelCodec":
+        """A copy, with every capability: training its model on changes nothing in it, nor using it the training."""
+        return codec_of(deepcopy(self.model).requires_grad_(False).eval(), self.shape)
 
     def encode(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n d"]:
         """Latent codes of stimuli in [0, 1], or of bytes from 0 to 255 as a pack holds them."""
@@ -133,6 +179,10 @@ class JudgingCodec(ModelCodec):
     def realism(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
         """How badly the discriminator reproduces each stimulus: mean absolute difference, small on the manifold."""
         return self._apply(self.model.realism, self._stimuli(x))
+
+    def features(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n k"]:
+        """The discriminator's own latent code of each stimulus, flattened: what it keeps of what it sees."""
+        return self._apply(self.model.features, self._stimuli(x))
 
     def reproduce(self, x: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n ..."]:
         """The discriminator's reproductions of stimuli, from which ``realism`` is the distance; not clipped."""

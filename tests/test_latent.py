@@ -9,12 +9,15 @@ import torch
 from gaia_explore.latent import (
     MINIBATCH,
     Codec,
+    Identified,
     Judge,
     JudgingCodec,
     Magnifier,
     ModelCodec,
+    Perceiver,
     PlainCodec,
     Reproducer,
+    Trainable,
     codec_of,
     interpolate,
     morph,
@@ -22,8 +25,9 @@ from gaia_explore.latent import (
     training_panel,
 )
 from gaia_explore.models import AE, AEConfig, GAIAConfig, VAEConfig
-from gaia_explore.networks import FullyConnected, InitialWeights
+from gaia_explore.networks import Convolutional, FullyConnected, InitialWeights, StyleContent
 from gaia_explore.networks.fully_connected import MultilayerPerceptron
+from gaia_explore.training.player import Player
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 
@@ -85,6 +89,71 @@ def test_realism_is_the_distance_of_a_stimulus_from_its_reproduction(shape):
     assert not isinstance(codec(AEConfig(**SMALL)), Reproducer)
 
 
+@pytest.mark.parametrize(
+    ("network", "n_features"),
+    [
+        (FullyConnected(hidden_units=8, hidden_layers=2), 5),
+        (Convolutional(filters=(2, 3), hidden_units=8), 5),
+        (StyleContent(filters=4, residual_blocks=1, style_dim=3), 8 * 8 * 8 + 3),
+    ],
+)
+def test_features_are_the_discriminators_own_code_from_which_it_reproduces(network: Any, n_features: int):
+    config = GAIAConfig(network=network, latent_dim=5)
+    judging, x = codec(config, (32, 32, 1)), stimuli(3, 32, 32, 1)
+    assert isinstance(judging, JudgingCodec) and isinstance(judging, Perceiver)
+    features, discriminator = torch.from_numpy(judging.features(x)), judging.model.discriminator
+    assert features.shape == (3, n_features) and features.dtype == torch.float32
+    if isinstance(network, StyleContent):
+        content, style = features.split([8 * 8 * 8, 3], 1)
+        again = discriminator.get_submodule("renderer")(content.reshape(3, 8, 8, 8), style)
+    else:
+        again = discriminator.get_submodule("decoder")(features)
+    torch.testing.assert_close(again.reshape(3, 32, 32, 1), torch.from_numpy(judging.reproduce(x)))
+    assert not isinstance(codec(AEConfig(**SMALL)), Perceiver)
+
+
+def test_a_snapshot_stays_as_it_was_while_its_model_trains_on():
+    x = stimuli(64, 2)
+    model = GAIAConfig(**SMALL).build((2,), torch.Generator().manual_seed(0))
+    trained = codec_of(model, (2,))
+    snapshot = trained.snapshot()
+    assert isinstance(snapshot, JudgingCodec) and isinstance(trained, Trainable)
+    assert not snapshot.model.training and not any(p.requires_grad for p in snapshot.model.parameters())
+    assert model.training and all(p.requires_grad for p in model.parameters())
+    before = snapshot.encode(x), snapshot.realism(x), snapshot.fingerprint
+    assert before[2] == trained.fingerprint
+    adam = torch.optim.Adam(model.parameters(), lr=0.1)
+    round_ = model.play(torch.from_numpy(x), torch.Generator().manual_seed(1))
+    torch.stack([objective.loss for objective in round_.objectives.values()]).sum().backward()
+    adam.step()
+    np.testing.assert_array_equal(snapshot.encode(x), before[0])
+    np.testing.assert_array_equal(snapshot.realism(x), before[1])
+    assert snapshot.fingerprint == before[2] != trained.fingerprint
+    assert not np.allclose(trained.encode(x), before[0])
+
+
+def test_a_snapshot_of_a_running_training_shares_no_memory_with_its_weights():
+    model = AEConfig(**SMALL).build((2,), torch.Generator().manual_seed(0))
+    player = Player(model.players()["autoencoder"], 0.1)
+    snapshot = codec_of(model, (2,)).snapshot()
+    before = snapshot.fingerprint
+    player.weights.data.add_(1.0)
+    assert snapshot.fingerprint == before != codec_of(model, (2,)).fingerprint
+
+
+def test_a_fingerprint_is_the_same_on_every_machine_and_knows_weights_config_and_shape():
+    ours = codec(AEConfig(**SMALL))
+    for p in ours.model.parameters():
+        p.copy_(torch.arange(p.numel()).reshape(p.shape) / 8)
+    assert isinstance(ours, Identified)
+    assert ours.fingerprint == "94a9d91e7ec4514b7e1f543af3af12bc9e21d3c80da99cf02277c1d88c662a7e"
+    others = {ours.fingerprint, codec(AEConfig(**SMALL)).fingerprint, codec(VAEConfig(**SMALL)).fingerprint}
+    others |= {codec(AEConfig(**SMALL), shape).fingerprint for shape in ((4,), (2, 2))}
+    assert len(others) == 5
+    next(ours.model.parameters()).view(-1)[3] += 1e-6
+    assert ours.fingerprint not in others
+
+
 def test_a_training_panel_is_made_of_codes_decoded_judged_and_halfway_to_the_next():
     judging, x = codec(GAIAConfig(**SMALL), (3, 4)), stimuli(4, 3, 4)
     assert isinstance(judging, JudgingCodec)
@@ -134,6 +203,7 @@ def test_magnification_of_a_linear_decoder_is_its_singular_values_product_where_
         ("decode", np.zeros((3, 5), np.float32), r"z must have shape \(n, 2\), got \(3, 5\)"),
         ("magnification", np.zeros((3, 1), np.float32), r"z must have shape \(n, 2\), got \(3, 1\)"),
         ("realism", np.zeros((3, 1), np.float32), r"x must have shape \(n, 2\), got \(3, 1\)"),
+        ("features", np.zeros((3, 1), np.float32), r"x must have shape \(n, 2\), got \(3, 1\)"),
     ],
 )
 def test_arrays_of_the_wrong_shape_are_named(method: str, array: np.ndarray, message: str):

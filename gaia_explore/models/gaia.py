@@ -241,6 +241,10 @@ class GAIA(Model):
         """How badly the discriminator reproduces each stimulus: small on the manifold of the data."""
         return losses.stimulus_error(x, self.discriminator(x))
 
+    def features(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """The discriminator's own code of each stimulus; of a style-content network its content map and its style."""
+        return self.discriminator.encode(x)
+
 
 class Crossing(torch.autograd.Function):
     """The identity between the generator's output and the discriminator; backward, row i is scaled by ``ratio[i]``.

@@ -46,7 +46,7 @@ class Network:
             Where stimuli of that shape do not fit the network.
         """
 
-    def discriminator(self, shape: Shape, latent_dim: int, initial: InitialWeights) -> nn.Module:
+    def discriminator(self, shape: Shape, latent_dim: int, initial: InitialWeights) -> "Reproducing":
         """What maps stimuli to their reproductions: an autoencoder, unless a network says otherwise."""
         return self.autoencoder(shape, latent_dim, initial, bounded=True)
 
@@ -55,14 +55,25 @@ class Network:
         return {"kind": self.kind, **asdict(self)}
 
 
+class Reproducing(nn.Module):
+    """Maps stimuli (b, p) to their reproductions (b, p) by way of a code (abstract)."""
+
+    @abstractmethod
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        """The code between stimuli and reproductions, flattened."""
+
+
 @final
-class Autoencoder(nn.Module):
+class Autoencoder(Reproducing):
     """An encoder (b, p) → (b, d) and a decoder (b, d) → (b, p)."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        return self.encoder(x)
 
     def forward(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
         return self.decoder(self.encoder(x))

@@ -11,7 +11,7 @@ from torch.nn import functional
 from gaia_explore.networks.convolutional import AsPicture, AsVector
 from gaia_explore.networks.initialising import InitialWeights, blank
 from gaia_explore.networks.limits import check_whole
-from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture
+from gaia_explore.networks.network import Autoencoder, Network, Reproducing, Shape, check_picture
 
 
 @final
@@ -119,7 +119,7 @@ class Decoder(nn.Module):
 
 
 @final
-class Discriminator(nn.Module):
+class Discriminator(Reproducing):
     """Reproductions of stimuli, (b, p) → (b, p), through a map as content code."""
 
     def __init__(self, content: nn.Module, style: nn.Module, renderer: "Renderer"):
@@ -127,6 +127,9 @@ class Discriminator(nn.Module):
         self.content = content
         self.style = style
         self.renderer = renderer
+
+    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+        return torch.cat([self.content(x).flatten(1), self.style(x)], 1)
 
     def forward(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
         return self.renderer(self.content(x), self.style(x))
