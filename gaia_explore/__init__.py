@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
     from gaia_explore.runs import Run, load, train
     from gaia_explore.stimuli import Scaler, Stimuli
+    from gaia_explore.training import request_stop
 
 _HOMES = {
     **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train"), "runs"),
+    "request_stop": "training",
     **dict.fromkeys(("Codec", "interpolate", "morph", "tour"), "latent"),
     **dict.fromkeys(
         ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
@@ -64,6 +66,7 @@ __all__ = [
     "networks",
     "plots",
     "portrait",
+    "request_stop",
     "scores",
     "stimuli",
     "study",

@@ -177,7 +177,8 @@ def train(
         than half of the memory that is free on the device. The two draw different minibatches from one seed; a
         resumed training goes on as it began.
     out
-        Folder to keep the run in, with a checkpoint every ``checkpoint_every`` steps.
+        Folder to keep the run in, with a checkpoint every ``checkpoint_every`` steps. ``request_stop(folder)`` in any
+        process ends the training cleanly.
     resume
         Such a folder: training continues from its last checkpoint (on the CPU, bit for bit as if it had never
         stopped), or begins where there is none yet. A finished run is returned as it is.

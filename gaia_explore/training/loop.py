@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
+from gaia_explore.training.board import Board
 from gaia_explore.training.checkpoint import read_checkpoint, write_checkpoint
 from gaia_explore.training.feeding import Resident, Streamed, feed_of, fits, resident, scaled
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
@@ -25,6 +26,9 @@ from gaia_explore.training.watching import Watch
 
 BLOCK = 50
 """Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
+
+Result = tuple[dict[str, Tensor], dict[str, Any]]
+"""A run's tensors and its description."""
 
 
 def fit(
@@ -48,7 +52,7 @@ def fit(
     progress: bool = True,
     watch: Callable[[dict[str, Tensor], dict[str, Any]], object] | None = None,
     watch_every: int = 500,
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
+) -> Result:
     """Train a model on stimuli.
 
     Parameters
@@ -71,7 +75,7 @@ def fit(
         keeps memory that a training on the CPU has used, for the next one (:func:`keep_freed_memory`).
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
-        the CPU.
+        the CPU. In its folder other processes read the history so far, and ask for a stop (:class:`Board`).
     about
         JSON that the checkpoint carries, e.g. the stimuli's name; a checkpoint that carries another is refused.
     progress
@@ -100,8 +104,14 @@ def fit(
         shown = None if held_out is None else scaled(resident(held_out, np.arange(len(held_out)), place))
         if saved is not None:
             training.restore(*saved, identity, steps)
-        with _bar(training, steps, progress) as bar, StopRequest(button=progress) as stop:
+        folder = None if checkpoint is None else checkpoint.parent
+        with (
+            _bar(training, steps, progress) as bar,
+            Board(folder) as board,
+            StopRequest(button=progress) as stop,
+        ):
             health = training.health(steps, patience, None)
+            board.show(partial(training.progress, identity, steps, health))
             while training.step < steps and health.status == "healthy":
                 # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
                 started = training.step
@@ -111,10 +121,12 @@ def fit(
                 bar.set_postfix({name: f"{value:.3f}" for name, value in training.latest().items()}, refresh=False)
                 if shown is not None and training.step % evaluate_every == 0:
                     training.evaluate(shown)
-                seen = training.health(steps, patience, stop.reason)
+                wish = stop.reason or board.wish()
+                seen = training.health(steps, patience, wish)
                 # Where a lost training ends must not depend on whether somebody watches.
-                if stop.reason is not None or training.step in ends:
+                if wish is not None or training.step in ends:
                     health = seen
+                board.show(partial(training.progress, identity, steps, seen))
                 if checkpoint is not None and training.step % checkpoint_every == 0 and health.status == "healthy":
                     write_checkpoint(checkpoint, *training.result(identity, steps, health))
                 if training.step in watching.ends(started) and training.step < steps and health.status == "healthy":
@@ -222,16 +234,27 @@ class _Training:
 
     def state(self) -> dict[str, Tensor]:
         """Copies on the CPU of everything that a later process needs to go on, by name."""
-        history = np.concatenate(self.history) if self.history else np.empty((0, 0), np.float32)
-        tensors = {"generator": self.rng.get_state(), "history": torch.from_numpy(history)}
+        tensors = {"generator": self.rng.get_state(), "history": self.recorded()}
         for name, player in self.players.items():
             tensors |= {f"{name}/{part}": tensor for part, tensor in player.state().items()}
         tensors |= {f"{name}/best": weights for name, weights in self.best.items()}
         return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
-    def result(self, identity: dict[str, Any], steps: int, health: Health) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def recorded(self) -> Float[Tensor, "s t"]:
+        """The history so far, a row a step."""
+        return torch.from_numpy(np.concatenate(self.history) if self.history else np.empty((0, 0), np.float32))
+
+    def result(self, identity: dict[str, Any], steps: int, health: Health) -> Result:
         """The state, and beside it its description in JSON."""
-        return self.state(), {
+        return self.state(), self.description(identity, steps, health)
+
+    def progress(self, identity: dict[str, Any], steps: int, health: Health) -> Result:
+        """The history and the description, without the state."""
+        return {"history": self.recorded()}, self.description(identity, steps, health)
+
+    def description(self, identity: dict[str, Any], steps: int, health: Health) -> dict[str, Any]:
+        """What the training is and how far it is, in JSON."""
+        return {
             **identity,
             "shape": list(self.shape),
             "steps": steps,
