@@ -23,6 +23,7 @@ from gaia_explore.networks import check_whole
 from gaia_explore.stimuli import PackedStimuli, Scaler, Stimuli
 from gaia_explore.training import (
     Health,
+    Stopper,
     choose_device,
     fit,
     read_checkpoint,
@@ -188,7 +189,8 @@ def train(
     watch, watch_every
         Called every so many steps and at the end with the run as of then, in copies on the CPU: its ``codec`` and
         ``history`` can be looked at while the training stands still. What ``watch`` does changes no result; an error
-        in it is warned about, and it is not called again.
+        in it is warned about, and it is not called again. A ``watch`` that has a ``stop_reason`` (:class:`Stopper`) may
+        end the training after any step by saying why.
 
     Raises
     ------
@@ -238,6 +240,7 @@ def train(
         progress=progress,
         watch=None if watch is None else lambda tensors, description: watch(Run(tensors, description)),
         watch_every=watch_every,
+        stopper=watch if isinstance(watch, Stopper) else None,
     )
     run = Run(*result)
     if run.health.status == "died":

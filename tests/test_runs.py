@@ -205,6 +205,39 @@ def test_who_watches_sees_the_run_as_it_is_and_changes_nothing(halves):
     assert list(seen[0].history["held_out_error"].dropna().index) == [20]
 
 
+def test_who_watches_may_stop_the_training_and_is_shown_how_it_ended(halves):
+    class Explorer:
+        stop_reason: str | None = None
+        seen: list[Run]
+
+        def __call__(self, run: Run):
+            self.seen = [*getattr(self, "seen", []), run]
+            self.stop_reason = "seen enough"
+
+    explorer = Explorer()
+    run = trained(halves[0], watch=explorer, watch_every=4)
+    assert str(run.health) == "stopped: seen enough at step 5 of 12"
+    assert [str(seen.health) for seen in explorer.seen] == ["healthy: 4 of 12 steps", str(run.health)]
+
+
+def test_a_stop_reason_that_fails_is_told_and_the_training_goes_on(halves):
+    class Explorer:
+        closed = False
+
+        def __call__(self, run: Run):
+            self.closed = len(run.history) == 1
+
+        @property
+        def stop_reason(self) -> str | None:
+            if self.closed:
+                raise LookupError("no button")
+
+    told = r"^stop_reason failed and is not looked at again: LookupError\('no button'\)$"
+    with pytest.warns(UserWarning, match=told):
+        run = trained(halves[0], watch=Explorer(), watch_every=1)
+    assert str(run.health) == "healthy: 12 of 12 steps"
+
+
 def test_the_run_that_is_watched_is_that_of_a_training_that_ends_there(halves):
     config = GAIAConfig(**SMALL, schedule="constant")
     seen: list[Run] = []

@@ -4,9 +4,11 @@ from gaia_explore.training.board import request_stop
 from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from gaia_explore.training.health import Health
 from gaia_explore.training.loop import choose_device, fit
+from gaia_explore.training.stop import Stopper
 
 __all__ = [
     "Health",
+    "Stopper",
     "choose_device",
     "fit",
     "read_checkpoint",

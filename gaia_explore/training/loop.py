@@ -21,7 +21,7 @@ from gaia_explore.training.feeding import Resident, Streamed, feed_of, fits, res
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.player import Player
-from gaia_explore.training.stop import StopRequest
+from gaia_explore.training.stop import Stopper, StopRequest
 from gaia_explore.training.watching import Watch
 
 BLOCK = 50
@@ -52,6 +52,7 @@ def fit(
     progress: bool = True,
     watch: Callable[[dict[str, Tensor], dict[str, Any]], object] | None = None,
     watch_every: int = 500,
+    stopper: Stopper | None = None,
 ) -> Result:
     """Train a model on stimuli.
 
@@ -82,6 +83,8 @@ def fit(
         Show a progress bar with the loss terms and, in a notebook, a Stop button.
     watch, watch_every
         Called every so many steps and at the end, with what would be returned if the training ended there.
+    stopper
+        Looked at after every step: it may end the training.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def fit(
         with (
             _bar(training, steps, progress) as bar,
             Board(folder) as board,
-            StopRequest(button=progress) as stop,
+            StopRequest(button=progress, stopper=stopper) as stop,
         ):
             health = training.health(steps, patience, None)
             board.show(partial(training.progress, identity, steps, health))
@@ -184,7 +187,7 @@ class _Training:
             self.terms = self.terms or list(played.terms)
             recorded.append(torch.stack([played.terms[name].float() for name in self.terms]))
             self.step += 1
-            if stop.reason is not None:
+            if stop.asked():
                 break
         self.history.append(torch.stack(recorded).cpu().numpy())
 

@@ -3,19 +3,35 @@
 import signal
 import sys
 import threading
+import warnings
 from types import FrameType, TracebackType
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
+
+
+@runtime_checkable
+class Stopper(Protocol):
+    """Who watches a training and may end it, from another thread too: an explorer with a Stop button, for one."""
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why to stop, in words that go before "at step 6 of 20"; None to go on.
+
+        It is looked at after every step, so it must be quick. Set it back to None before the next training, which
+        would end after its first step.
+        """
+        ...
 
 
 @final
 class StopRequest:
-    """Listens for a wish to stop: Ctrl-C (a kernel's interrupt), and a Stop button where there is a notebook.
+    """Listens for a wish to stop: Ctrl-C (a kernel's interrupt), a Stop button where there is a notebook, a stopper.
 
     A second Ctrl-C interrupts at once, as usual. Use as a context; ``reason`` is None until somebody asks.
     """
 
-    def __init__(self, *, button: bool):
+    def __init__(self, *, button: bool, stopper: Stopper | None = None):
         self.reason: str | None = None
+        self._stopper = stopper
         self._wants_button = button and _in_notebook()
         self._display: Any = None
         self._previous: Any = None
@@ -34,6 +50,20 @@ class StopRequest:
         if self._display is not None:
             self._button.close()
             self._display.update({}, raw=True)
+
+    def asked(self) -> bool:
+        """Whether to stop after this step. A stopper that fails is warned about, and not looked at again."""
+        if self._stopper is not None and self.reason is None:
+            try:
+                reason = self._stopper.stop_reason
+                if not isinstance(reason, str | None):
+                    raise TypeError(f"stop_reason must be text or None, got {reason!r}")
+                self.reason = reason
+            except Exception as error:
+                self._stopper = None
+                # Five frames up is who called train.
+                warnings.warn(f"stop_reason failed and is not looked at again: {error!r}", stacklevel=5)
+        return self.reason is not None
 
     def _interrupted(self, number: int, frame: FrameType | None):
         if self.reason is not None:

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import IPython.display
 import pytest
@@ -81,3 +82,50 @@ def test_a_click_on_the_button_is_a_wish_and_the_button_goes_with_the_training(n
 def test_no_button_without_progress(notebook: list):
     with StopRequest(button=False):
         assert notebook == []
+
+
+class Asker:
+    """Somebody who may stop a training; notes what it answered."""
+
+    def __init__(self):
+        # Empty until the training runs: whether it is a stopper is looked at as well.
+        self.reasons: list[Any] = []
+
+    @property
+    def stop_reason(self) -> Any:
+        reason = self.reasons.pop(0) if self.reasons else None
+        return 1 / 0 if reason == "fail" else reason
+
+
+def test_a_stopper_is_looked_at_until_it_gives_a_reason():
+    asker = Asker()
+    with StopRequest(button=False, stopper=asker) as stop:
+        asker.reasons = [None, None, "enough seen", "too late"]
+        assert [stop.asked() for _ in range(5)] == [False, False, True, True, True]
+        assert (stop.reason, asker.reasons) == ("enough seen", ["too late"])
+
+
+def test_without_a_stopper_an_interrupt_is_what_asks():
+    with StopRequest(button=False) as stop:
+        assert not stop.asked()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked()
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("fail", "ZeroDivisionError('division by zero')"),
+        (True, "TypeError('stop_reason must be text or None, got True')"),
+    ],
+)
+def test_a_stopper_that_fails_is_told_once_and_left_alone(reason: object, told: str):
+    asker = Asker()
+    with StopRequest(button=False, stopper=asker) as stop:
+        asker.reasons = [None, reason, "too late"]
+        assert not stop.asked()
+        with pytest.warns(UserWarning) as warned:
+            assert not stop.asked()
+        assert not stop.asked()
+    assert [str(warning.message) for warning in warned] == [f"stop_reason failed and is not looked at again: {told}"]
+    assert asker.reasons == ["too late"]

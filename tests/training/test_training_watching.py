@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,58 @@ def test_an_interrupt_of_the_callback_is_a_wish_to_stop():
 
     _, description = fitted(watch=watch, watch_every=5)
     assert description["health"]["reason"] == "interrupted by the user at step 6 of 20"
+
+
+class Explorer:
+    """Watches, and may ask for a stop."""
+
+    def __init__(self):
+        self.stop_reason: str | None = None
+        self.steps: list[int] = []
+        self.called = threading.Event()
+
+    def __call__(self, tensors: dict[str, torch.Tensor], description: dict[str, Any]):
+        self.steps.append(description["step"])
+        self.called.set()
+
+
+def test_a_watch_that_may_stop_but_does_not_changes_nothing():
+    explorer = Explorer()
+    assert_equal(fitted(watch=explorer, watch_every=7, stopper=explorer), fitted())
+    assert explorer.steps == [7, 14, 20]
+
+
+def test_the_training_ends_after_the_step_that_runs_when_another_thread_asks():
+    explorer = Explorer()
+    # The cosine falls more slowly in a longer training.
+    config = AEConfig(network=CONFIG.network, schedule="constant")
+
+    def press():
+        assert explorer.called.wait(30)
+        explorer.stop_reason = "the explorer's Stop button was pressed"
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    stopped = fitted(config, steps=10**6, watch=explorer, watch_every=5, stopper=explorer)
+    thread.join()
+    step = stopped[1]["step"]
+    assert explorer.steps[0] == 5 < step < 10**6
+    assert explorer.steps[-1] == step == len(stopped[0]["history"])
+    told = f"the explorer's Stop button was pressed at step {step} of 1000000"
+    assert stopped[1]["health"] == {"status": "stopped", "reason": told}
+    # What it has learnt is that of a training which was to end there.
+    whole, _ = fitted(config, steps=step)
+    for name, tensor in whole.items():
+        np.testing.assert_array_equal(stopped[0][name].numpy(), tensor.numpy(), err_msg=name)
+
+
+def test_who_asks_when_called_ends_the_training_after_its_next_step():
+    explorer = Explorer()
+
+    def watch(tensors: dict[str, torch.Tensor], description: dict[str, Any]):
+        explorer.stop_reason = "seen enough" if description["step"] == 7 else None
+
+    _, description = fitted(watch=watch, watch_every=7, stopper=explorer)
+    assert description["health"]["reason"] == "seen enough at step 8 of 20"
+    # At its end the training calls once more, and the explorer is as it was for the next one.
+    assert fitted(watch=watch, stopper=explorer)[1]["health"]["status"] == "healthy"
