@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
+    from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph, tour
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -31,6 +32,7 @@ _HOMES = {
     **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train"), "runs"),
+    "Follower": "following",
     "request_stop": "training",
     **dict.fromkeys(("Codec", "interpolate", "morph", "tour"), "latent"),
     **dict.fromkeys(
@@ -45,6 +47,7 @@ __all__ = [
     "AEConfig",
     "AttributeVectors",
     "Codec",
+    "Follower",
     "GAIAConfig",
     "Mesh",
     "Run",

@@ -93,9 +93,15 @@ class Run:
             raise ValueError("this run was saved without its best weights: see codec for the last ones")
         return self._codec("best")
 
+    @property
+    def weights_step(self) -> int | None:
+        """The step that the weights are from: the run's last. Of a run that is followed an earlier one, or none yet."""
+        return self.description.get("weights_step", self.description["step"])
+
     def _codec(self, which: Literal["weights", "average", "best"]) -> ModelCodec:
-        description = self.description
-        shape = tuple(description["shape"])
+        if self.weights_step is None:
+            raise ValueError("this run is still before its first checkpoint: it has a history, but no weights yet")
+        shape = tuple(self.description["shape"])
         model = self.config.build(shape, torch.Generator())
         for name, module in model.players().items():
             vector_to_parameters(self.tensors[f"{name}/{which}"], module.parameters())
