@@ -6,7 +6,7 @@ Figures are vector graphics throughout: a page has few WebGL contexts, and a gri
 from gaia_explore.plots.animations import Animation, animate
 from gaia_explore.plots.attributes import edits, entanglement_matrix, portraits
 from gaia_explore.plots.comparisons import frontier, support_over_t, table_one
-from gaia_explore.plots.histories import history
+from gaia_explore.plots.histories import drawn_history, history
 from gaia_explore.plots.live import live_panel
 from gaia_explore.plots.models import morphs, reconstructions, training_panel
 from gaia_explore.plots.pages import write_html
@@ -23,6 +23,7 @@ __all__ = [
     "codes_and_decodings",
     "codes_grid",
     "contact_sheet",
+    "drawn_history",
     "edits",
     "entanglement_matrix",
     "frontier",

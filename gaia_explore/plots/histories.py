@@ -36,6 +36,68 @@ TERMS = {
 """What terms are called, and what they mean. A term that is not here goes by its own name."""
 
 
+AXES = {"loss": LOSSES, "pace": "pace (× learning rate)", "balance": "balance (weight)"}
+"""The title of each panel's axis, by the panel's name, from top to bottom."""
+
+
+def drawn_history(run_history: pd.DataFrame, *, smooth: int = 50, n_points: int = 2000) -> pd.DataFrame:
+    """What is drawn of a run's history: running means and single steps, thinned; for figures and other canvases.
+
+    Parameters
+    ----------
+    run_history, smooth, n_points
+        As of :func:`history`.
+
+    Returns
+    -------
+    A row a term and step, the terms in the order of drawing:
+
+    - ``panel``: ``"loss"`` (to be drawn on a logarithmic axis), ``"pace"`` or ``"balance"``;
+    - ``term``: the column of ``run_history``; ``name``: what it is called, with HTML subscripts;
+    - ``step``; ``value``: the step's own; ``mean``: the running mean around it, NaN for ``held_out_error``, which is
+      known at few steps and has rows for these only. A loss is NaN where it is not positive, and its name says so.
+    """
+    if smooth < 1:
+        raise ValueError(f"smooth must be at least 1, got {smooth}")
+    if n_points < 2:
+        raise ValueError(f"n_points must be at least 2, got {n_points}")
+    smooth = _window(run_history, smooth)
+    panels = _panels(run_history.set_index("step") if "step" in run_history else run_history)
+    lines = [
+        _line(column, smooth, n_points, positive=panel == "loss").assign(panel=panel, term=str(name))
+        for panel, terms in panels.items()
+        for name, column in terms.items()
+    ]
+    return pd.concat(lines, ignore_index=True).loc[:, ["panel", "term", "name", "step", "value", "mean"]]
+
+
+def _window(run_history: pd.DataFrame, smooth: int) -> int:
+    """Steps in the running mean: no more than a tenth of the run's."""
+    return min(smooth, max(1, len(run_history) // 10))
+
+
+def _line(column: pd.Series, smooth: int, n_points: int, *, positive: bool) -> pd.DataFrame:
+    """One term: its name, and by step its value and its running mean."""
+    name, _ = _words(str(column.name))
+    values = column.to_numpy(np.float32)
+    if column.name == "held_out_error":
+        known = np.flatnonzero(~np.isnan(values))
+        # A term that is not known yet has a row without a value, so that it is not forgotten.
+        kept, mean = (known if len(known) else np.zeros(1, int)), np.full_like(values, np.nan)
+    else:
+        kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), n_points)).round().astype(int))
+        mean = np.asarray(column.rolling(smooth, min_periods=1, center=True).mean(), np.float32)
+        if positive and (values <= 0).any():
+            name += " (where positive)"
+            values, mean = (np.where(y > 0, y, np.float32(np.nan)) for y in (values, mean))
+    return pd.DataFrame({"name": name, "step": column.index[kept], "value": values[kept], "mean": mean[kept]})
+
+
+def _words(term: str) -> tuple[str, str]:
+    """What a term is called, and what it means."""
+    return TERMS.get(term, (term.replace("_", " "), ""))
+
+
 def history(
     run_history: pd.DataFrame, *, smooth: int = 50, n_points: int = 2000, title: str = "History of the run"
 ) -> go.Figure:
@@ -53,12 +115,9 @@ def history(
     n_points
         Longer histories are thinned to so many steps, after the mean is taken.
     """
-    if smooth < 1:
-        raise ValueError(f"smooth must be at least 1, got {smooth}")
-    if n_points < 2:
-        raise ValueError(f"n_points must be at least 2, got {n_points}")
-    smooth = min(smooth, max(1, len(run_history) // 10))
-    panels = _panels(run_history.set_index("step") if "step" in run_history else run_history)
+    lines = drawn_history(run_history, smooth=smooth, n_points=n_points)
+    smooth = _window(run_history, smooth)
+    panels = lines["panel"].unique()
     figure = panel_grid(
         len(panels),
         1,
@@ -69,16 +128,18 @@ def history(
         subtitle="" if smooth == 1 else f"running means of {smooth} steps over the single steps",
         shared_xaxes=True,
     )
-    for row, (axis_title, terms) in enumerate(panels.items(), 1):
+    for row, panel in enumerate(panels, 1):
         _, axis = axes(figure, row, 1)
-        axis.update(title_text=axis_title)
+        axis.update(title_text=AXES[panel])
+        own = lines.loc[lines["panel"] == panel]
+        terms = {term: own.loc[own["term"] == term] for term in own["term"].unique()}
         drawn = [
-            _traces(column, colour, smooth, n_points, positive=axis_title == LOSSES)
-            for (_, column), colour in zip(terms.items(), cycle(PALETTE), strict=False)
+            _traces(term, line, colour, faint=smooth > 1)
+            for (term, line), colour in zip(terms.items(), cycle(PALETTE), strict=False)
         ]
         for traces in drawn:
             figure.add_traces(traces, row, 1)
-        if axis_title == LOSSES:
+        if panel == "loss":
             # As long as the means are: single steps may come close to zero.
             log_axis(axis, np.concatenate([np.asarray(traces[-1]["y"]) for traces in drawn]))
         if "pace_discriminator" in terms:
@@ -94,18 +155,16 @@ def history(
 
 
 def _panels(terms: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The terms of each panel that has any, by the title of its axis."""
+    """The terms of each panel that has any, by the panel's name."""
     if terms.empty:
         raise ValueError(f"run_history must have at least 1 step and 1 term, got {len(terms)} and {terms.shape[1]}")
     odd = [str(name) for name, column in terms.items() if not is_numeric_dtype(column.dtype)]
     if odd:
         raise ValueError(f"run_history must hold numbers, got others in {', '.join(odd)}")
-    kinds = {"pace_": "pace (× learning rate)", "w_": "balance (weight)"}
-    axis_titles = [
-        next((title for start, title in kinds.items() if str(name).startswith(start)), LOSSES) for name in terms.columns
-    ]
-    panels = {title: terms.loc[:, [title == own for own in axis_titles]] for title in (LOSSES, *kinds.values())}
-    return {title: panel for title, panel in panels.items() if panel.shape[1]}
+    kinds = {"pace_": "pace", "w_": "balance"}
+    own = [next((kind for start, kind in kinds.items() if str(name).startswith(start)), "loss") for name in terms]
+    panels = {panel: terms.loc[:, [panel == kind for kind in own]] for panel in AXES}
+    return {panel: columns for panel, columns in panels.items() if columns.shape[1]}
 
 
 def _shade_healthy(figure: go.Figure, row: int):
@@ -128,26 +187,18 @@ def _shade_healthy(figure: go.Figure, row: int):
     )
 
 
-def _traces(column: pd.Series, colour: str, smooth: int, n_points: int, *, positive: bool) -> list[go.Scatter]:
+def _traces(term: str, line: pd.DataFrame, colour: str, *, faint: bool) -> list[go.Scatter]:
     """One term: its running mean over the faint raw values, or points where it is known at few steps only."""
-    name = str(column.name)
-    text, meaning = TERMS.get(name, (name.replace("_", " "), ""))
+    text, meaning = _words(term)
     tip = f"step %{{x}}: %{{y:.4g}}{meaning and f'<br>{meaning}'}<extra>{text}</extra>"
-    look = {"name": text, "legendgroup": name, "hovertemplate": tip}
-    values = column.to_numpy(np.float32)
-    steps = column.index.to_numpy()
-    if name == "held_out_error":
+    look = {"name": line["name"].iloc[0], "legendgroup": term, "hovertemplate": tip}
+    steps, values, mean = (line[column].to_numpy() for column in ("step", "value", "mean"))
+    if term == "held_out_error":
         known = ~np.isnan(values)
         marker = {"color": INK, "size": 5}
         return [go.Scatter(x=steps[known], y=values[known], mode="markers", marker=marker, **look)]
-    mean = np.asarray(column.rolling(smooth, min_periods=1, center=True).mean(), np.float32)
-    if positive and (values <= 0).any():
-        look["name"] += " (where positive)"
-        values, mean = (np.where(y > 0, y, np.nan) for y in (values, mean))
-    kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), n_points)).round().astype(int))
-    line = {"color": colour, "width": 1.8}
-    lines = [go.Scatter(x=steps[kept], y=mean[kept], mode="lines", line=line, **look)]
-    if smooth > 1:
-        faint = {"line": {"color": colour, "width": 1}, "opacity": 0.22, "showlegend": False, "hoverinfo": "skip"}
-        lines.insert(0, go.Scatter(x=steps[kept], y=values[kept], mode="lines", legendgroup=name, **faint))
+    lines = [go.Scatter(x=steps, y=mean, mode="lines", line={"color": colour, "width": 1.8}, **look)]
+    if faint:
+        pale = {"line": {"color": colour, "width": 1}, "opacity": 0.22, "showlegend": False, "hoverinfo": "skip"}
+        lines.insert(0, go.Scatter(x=steps, y=values, mode="lines", legendgroup=term, **pale))
     return lines

@@ -185,3 +185,47 @@ def test_history_read_from_its_file_serves_too(tmp_path):
 def test_bad_input_is_named(run_history, options, message):
     with pytest.raises(ValueError, match=message):
         plots.history(run_history, **options)
+
+
+def test_what_is_drawn_is_a_row_a_term_and_step():
+    run_history = terms(GAIA_TERMS, held_out_error=np.where(np.arange(1, 301) % 100, np.nan, 0.07))
+    drawn = plots.drawn_history(run_history, smooth=5, n_points=4)
+    assert list(drawn.columns) == ["panel", "term", "name", "step", "value", "mean"]
+    assert dict(drawn.groupby("panel", sort=False)["term"].unique().map(list)) == {
+        "loss": ["L_x", "L_g", "L_i", "L_D", "L_G", "pixel_error", "held_out_error"],
+        "pace": ["pace_discriminator", "pace_generator"],
+        "balance": ["w_D", "w_G"],
+    }
+    line = drawn[drawn["term"] == "L_x"]
+    raw = run_history["L_x"].to_numpy()
+    assert line["step"].tolist() == [1, 101, 200, 300]
+    assert np.allclose(line["value"], raw[[0, 100, 199, 299]])
+    assert np.allclose(line["mean"], [raw[:3].mean(), raw[98:103].mean(), raw[197:202].mean(), raw[297:].mean()])
+    assert set(line["name"]) == {"L<sub>x</sub>"}
+    points = drawn[drawn["term"] == "held_out_error"]
+    assert points["step"].tolist() == [100, 200, 300]
+    assert np.allclose(points["value"], 0.07) and points["mean"].isna().all()
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 700), st.integers(2, 400), st.integers(1, 60))
+def test_the_figure_draws_what_is_said_to_be_drawn(n, n_points, smooth):
+    run_history = terms(GAIA_TERMS, n, L_D=np.linspace(-0.5, 1, n))
+    drawn = plots.drawn_history(run_history, smooth=smooth, n_points=n_points)
+    figure = plots.history(run_history, smooth=smooth, n_points=n_points)
+    means = {trace.legendgroup: trace for trace in figure.data if trace.name}
+    raw = faint(figure)
+    for term, line in drawn.groupby("term"):
+        assert means[term].name == line["name"].iloc[0]
+        assert np.array_equal(means[term].x, line["step"])
+        assert np.array_equal(means[term].y, line["mean"], equal_nan=True)
+        if raw:
+            assert np.array_equal(raw[term].y, line["value"], equal_nan=True)
+    assert set(means) == set(drawn["term"])
+
+
+def test_held_out_error_that_is_not_known_yet_is_not_forgotten():
+    run_history = terms(["pixel_error"], held_out_error=np.full(300, np.nan))
+    drawn = plots.drawn_history(run_history)
+    assert drawn[drawn["term"] == "held_out_error"]["value"].isna().tolist() == [True]
+    assert len(bold(plots.history(run_history))["held-out error"].x) == 0
