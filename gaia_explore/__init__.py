@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gaia_explore import attributes, batch, geometry, networks, plots, scores, stimuli, study
+    from gaia_explore import (
+        attributes,
+        batch,
+        geometry,
+        networks,
+        paths,
+        plots,
+        scores,
+        stimuli,
+        study,
+    )
     from gaia_explore.attributes import (
         AttributeVectors,
         attribute_vectors,
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph, tour
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
+    from gaia_explore.paths import Continuum, Neighbourhood, continuum
     from gaia_explore.runs import Run, load, train
     from gaia_explore.stimuli import Scaler, Stimuli
     from gaia_explore.training import request_stop
@@ -40,16 +51,29 @@ _HOMES = {
         "attributes",
     ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
+    **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
-_ROOMS = ("attributes", "batch", "geometry", "networks", "plots", "scores", "stimuli", "study")
+_ROOMS = (
+    "attributes",
+    "batch",
+    "geometry",
+    "networks",
+    "paths",
+    "plots",
+    "scores",
+    "stimuli",
+    "study",
+)
 
 __all__ = [
     "AEConfig",
     "AttributeVectors",
     "Codec",
+    "Continuum",
     "Follower",
     "GAIAConfig",
     "Mesh",
+    "Neighbourhood",
     "Run",
     "Scaler",
     "Stimuli",
@@ -58,6 +82,7 @@ __all__ = [
     "attributes",
     "batch",
     "circle",
+    "continuum",
     "edit",
     "entanglement",
     "fit_probe",
@@ -67,6 +92,7 @@ __all__ = [
     "load",
     "morph",
     "networks",
+    "paths",
     "plots",
     "portrait",
     "request_stop",
