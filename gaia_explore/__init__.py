@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gaia_explore import (
         attributes,
         batch,
+        exports,
         geometry,
         networks,
         paths,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
+    from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
     from gaia_explore.latent import Codec, interpolate, morph, tour
@@ -50,12 +52,14 @@ _HOMES = {
         ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
         "attributes",
     ),
+    **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
 _ROOMS = (
     "attributes",
     "batch",
+    "exports",
     "geometry",
     "networks",
     "paths",
@@ -85,16 +89,20 @@ __all__ = [
     "continuum",
     "edit",
     "entanglement",
+    "export_continuum",
+    "exports",
     "fit_probe",
     "geometry",
     "hull_mesh",
     "interpolate",
     "load",
+    "load_continuum",
     "morph",
     "networks",
     "paths",
     "plots",
     "portrait",
+    "reproduce_export",
     "request_stop",
     "scores",
     "stimuli",
