@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gaia_explore import (
         attributes,
         batch,
+        embeddings,
         exports,
         geometry,
         networks,
@@ -59,6 +60,7 @@ _HOMES = {
 _ROOMS = (
     "attributes",
     "batch",
+    "embeddings",
     "exports",
     "geometry",
     "networks",
@@ -88,6 +90,7 @@ __all__ = [
     "circle",
     "continuum",
     "edit",
+    "embeddings",
     "entanglement",
     "export_continuum",
     "exports",
