@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         attributes,
         batch,
         embeddings,
+        explorers,
         exports,
         geometry,
         networks,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
+    from gaia_explore.explorers import LatentExplorer, explore
     from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
@@ -53,6 +55,7 @@ _HOMES = {
         ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
         "attributes",
     ),
+    **dict.fromkeys(("LatentExplorer", "explore"), "explorers"),
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
@@ -61,6 +64,7 @@ _ROOMS = (
     "attributes",
     "batch",
     "embeddings",
+    "explorers",
     "exports",
     "geometry",
     "networks",
@@ -78,6 +82,7 @@ __all__ = [
     "Continuum",
     "Follower",
     "GAIAConfig",
+    "LatentExplorer",
     "Mesh",
     "Neighbourhood",
     "Run",
@@ -92,6 +97,8 @@ __all__ = [
     "edit",
     "embeddings",
     "entanglement",
+    "explore",
+    "explorers",
     "export_continuum",
     "exports",
     "fit_probe",

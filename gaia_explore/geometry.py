@@ -112,7 +112,7 @@ def hull_mesh(
         raise ValueError(f"n must be at least 2, got {n}")
     if how not in ("projection", "slice"):
         raise ValueError(f"how must be 'projection' or 'slice', got {how!r}")
-    origin, basis = _plane(z, plane)
+    origin, basis = span_plane(z, plane)
     flat = (z - origin) @ basis.T
     if how == "slice" and z.shape[1] > 2:
         flat = _slice(flat, (z - origin) @ null_space(basis))
@@ -198,10 +198,14 @@ def _points(argument: str, points: Shaped[np.ndarray, "..."]) -> Float64[np.ndar
     return points.astype(np.float64)
 
 
-def _plane(
+def span_plane(
     z: Float[np.ndarray, "n d"], plane: tuple[int, int] | Shaped[np.ndarray, "..."]
 ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "2 d"]]:
-    """Return a point of the plane and two orthonormal directions along it."""
+    """A point of the plane along two latent dimensions, or through three codes, and two orthonormal directions in it.
+
+    Along two dimensions, coordinates on the plane are those dimensions' own. Through three codes, the first code has
+    the coordinates (0, 0), and the first direction leads from it towards the second.
+    """
     d = z.shape[1]
     if isinstance(plane, tuple):
         if len(set(plane)) != 2 or not all(dimension in range(d) for dimension in plane):

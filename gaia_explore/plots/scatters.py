@@ -47,9 +47,9 @@ def stimuli(
         At most so many stimuli are drawn, chosen at random; of pictures, as many as fit a few rows.
     """
     if len(stimuli.shape) > 1:
-        return sheet_of_stimuli(stimuli, _values(stimuli, attribute), n_points, seed, title or stimuli.title)
+        return sheet_of_stimuli(stimuli, attribute_values(stimuli, attribute), n_points, seed, title or stimuli.title)
     check_planar(stimuli)
-    values = _values(stimuli, attribute)
+    values = attribute_values(stimuli, attribute)
     rows = drawn_rows(len(stimuli), n_points, seed)
     figure = panel_grid(
         1,
@@ -159,7 +159,9 @@ def _codes_and_decodings(
     # A partner is never the stimulus itself.
     partners = (np.arange(len(z)) + rng.integers(1, len(z), size=len(z))) % len(z)
     t = rng.random((len(z), 1))
-    return [z, codec.decode(z), codec.decode((1 - t) * z + t * z[partners])], _values(stimuli, attribute).iloc[rows]
+    return [z, codec.decode(z), codec.decode((1 - t) * z + t * z[partners])], attribute_values(stimuli, attribute).iloc[
+        rows
+    ]
 
 
 def _fill(
@@ -181,7 +183,7 @@ def _fill(
             figure.add_trace(trace, *place)
 
 
-def _values(stimuli: Stimuli, attribute: str) -> pd.Series:
+def attribute_values(stimuli: Stimuli, attribute: str) -> pd.Series:
     """The attribute that colours the stimuli, as categories where it has classes; nameless where there is none."""
     names = [str(name) for name in stimuli.attributes.columns]
     if attribute == "auto":

@@ -1,0 +1,22 @@
+"""Widgets to walk through a latent space with: event → state → frame → trace.
+
+An explorer has a frozen state, which the page and Python both move; pure functions make arrays of it; the page draws
+them.
+
+>>> explorer = explore(run.codec, stimuli)  # doctest: +SKIP
+>>> explorer.selection, explorer.state, explorer.picture()  # doctest: +SKIP
+"""
+
+from typing import Any
+
+from gaia_explore.explorers.latent_explorer import LatentExplorer
+from gaia_explore.explorers.latent_frames import LatentState
+from gaia_explore.latent import Codec
+from gaia_explore.stimuli import Stimuli
+
+__all__ = ["LatentExplorer", "LatentState", "explore"]
+
+
+def explore(codec: Codec, stimuli: Stimuli, **options: Any) -> LatentExplorer:
+    """Open what fits: the :class:`LatentExplorer`, with its options."""
+    return LatentExplorer(codec, stimuli, **options)

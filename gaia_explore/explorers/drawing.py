@@ -1,0 +1,303 @@
+"""The still of an explorer, where there is no page: the same leaves with the same contents, drawn by Pillow."""
+
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from gaia_explore.explorers.colours import rgb, table_of
+from gaia_explore.explorers.parts import Box, Content, Leaf
+from gaia_explore.plots.template import INK, NEUTRAL
+
+PAPER, LINE = (255, 255, 255), (189, 189, 189)
+
+GAP = 14
+"""Pixels between leaves."""
+
+FOG = 110
+"""How much darker than paper the least realistic places are, of 255."""
+
+LETTERS = 46
+"""Letters in a line of text."""
+
+FONT = ImageFont.load_default(13)
+
+Contents = Mapping[str, Content]
+
+
+def draw(layout: Box, contents: Contents) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw all leaves of a layout, with what stands in them."""
+    inner = _drawn(layout, contents) or Image.new("RGB", (1, 1), PAPER)
+    page = Image.new("RGB", (inner.width + 2 * GAP, inner.height + 2 * GAP), PAPER)
+    page.paste(inner, (GAP, GAP))
+    return np.asarray(page)
+
+
+def _drawn(node: Box | Leaf, contents: Contents) -> Image.Image | None:
+    """A node as an image; None where nothing is shown."""
+    if isinstance(node, Leaf):
+        made: Callable[[Leaf, Contents], Image.Image | None] = _LEAVES[node.kind]
+        return made(node, contents) if node.kind == "button" or node.name in contents else None
+    images = [image for child in node.children if (image := _drawn(child, contents)) is not None]
+    if not images:
+        return None
+    if node.kind == "column":
+        size = max(image.width for image in images), sum(image.height + GAP for image in images) - GAP
+    else:
+        size = sum(image.width + GAP for image in images) - GAP, max(image.height for image in images)
+    page = Image.new("RGB", size, PAPER)
+    at = 0
+    for image in images:
+        page.paste(image, (0, at) if node.kind == "column" else (at, 0))
+        at += GAP + (image.height if node.kind == "column" else image.width)
+    return page
+
+
+def _text(*texts: str, colour: str = INK) -> Image.Image | None:
+    lines = [line for text in texts if text for line in textwrap.wrap(text, LETTERS)]
+    if not lines:
+        return None
+    whole = "\n".join(lines)
+    box = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((0, 0), whole, font=FONT)
+    page = Image.new("RGB", (round(box[2]) + 1, round(box[3]) + 3), PAPER)
+    ImageDraw.Draw(page).multiline_text((0, 0), whole, font=FONT, fill=rgb(colour))
+    return page
+
+
+def _words(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    return _text(contents[leaf.name].plain["text"])
+
+
+def _control(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    plain = contents[leaf.name].plain
+    chosen = plain["chosen"] if leaf.kind == "checks" else [plain.get("shown", plain.get("value"))]
+    return _text(f"{leaf.label}: {', '.join(map(str, chosen)) or 'none'}")
+
+
+def _slider(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    plain = contents[leaf.name].plain
+    words, note = _text(leaf.label), _text(plain.get("note", ""), colour=NEUTRAL)
+    shown = _text(plain.get("shown", f"{plain['value']:.3g}"))
+    page = Image.new("RGB", (370, 20 + (note.height if note else 0)), PAPER)
+    picture = ImageDraw.Draw(page)
+    share = (plain["value"] - plain["low"]) / ((plain["high"] - plain["low"]) or 1)
+    picture.line((150, 8, 290, 8), fill=LINE, width=3)
+    picture.ellipse((144 + 140 * share, 2, 156 + 140 * share, 14), fill=rgb("#0072B2"))
+    for image, at in ((words, (0, 0)), (shown, (304, 0)), (note, (150, 20))):
+        if image is not None:
+            page.paste(image, at)
+    return page
+
+
+def _table(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    plain = contents[leaf.name].plain
+    lines = [plain["columns"], *plain["rows"]] if plain["rows"] else []
+    if not lines:
+        return None
+    page = Image.new("RGB", (90 * len(lines[0]) + 60, 18 * len(lines)), PAPER)
+    picture = ImageDraw.Draw(page)
+    for i, cells in enumerate(lines):
+        ink = rgb(INK if i else NEUTRAL)
+        picture.text((0, 18 * i), str(cells[0])[:24], font=FONT, fill=ink)
+        for j, cell in enumerate(cells[1:]):
+            picture.text((90 * (j + 2) + 50, 18 * i), str(cell), font=FONT, fill=ink, anchor="ra")
+    return page
+
+
+def _pictures(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    content = contents[leaf.name]
+    pictures, plain = content.arrays["rgba"], content.plain
+    if not len(pictures):
+        return None
+    side = leaf.options["size"]
+    captions = plain.get("captions") or [""] * len(pictures)
+    below = 18 if any(captions) else 0
+    columns = min(len(pictures), leaf.options.get("columns", 10))
+    rows = -(-len(pictures) // columns)
+    page = Image.new("RGB", (columns * (side + 8), rows * (side + 8 + below)), PAPER)
+    drawn = ImageDraw.Draw(page)
+    for i, picture in enumerate(pictures):
+        left, top = i % columns * (side + 8) + 3, i // columns * (side + 8 + below) + 3
+        image = enlarged(picture, side)
+        page.paste(image, (left, top), image)
+        border = (plain.get("borders") or [""] * len(pictures))[i]
+        wide = 3 if border or i == plain.get("chosen", -1) else 1
+        ink = rgb(border) if border else rgb(INK) if wide > 1 else LINE
+        right, bottom = left + image.width + wide - 1, top + image.height + wide - 1
+        drawn.rectangle((left - wide, top - wide, right, bottom), outline=ink, width=wide)
+        drawn.text((left, top + side + 4), captions[i][: side // 6], font=FONT, fill=rgb(INK))
+    return page
+
+
+def enlarged(picture: UInt8[np.ndarray, "h w 4"], side: int) -> Image.Image:
+    """A picture whose longer side has so many pixels."""
+    own = Image.fromarray(picture)
+    scale = side / max(own.size)
+    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
+    return own.resize((round(own.width * scale), round(own.height * scale)), how)
+
+
+def _chart(leaf: Leaf, contents: Contents) -> Image.Image | None:
+    plain = contents[leaf.name].plain
+    size = width, height = leaf.options["size"]
+    left, right, bottom, top = plain["extent"]
+    low, scale = np.array([left, top]), np.array([width / (right - left), -height / (top - bottom)])
+    canvas = Image.new("RGB", size, PAPER)
+    legends: list[Image.Image | None] = []
+    chosen: np.ndarray | None = None
+    for name, kind in leaf.options["layers"]:
+        content = contents.get(f"{leaf.name}.{name}")
+        if content is None:
+            continue
+        arrays = dict(content.arrays)
+        if kind == "selection":
+            chosen = arrays["rows"]
+            continue
+        if "xy" in arrays:
+            corners = arrays["xy"].astype(np.float64).reshape(len(arrays["xy"]), -1, 2)
+            arrays["xy"] = (corners - low) * scale
+        _LAYERS[kind](canvas, arrays, content.plain, chosen, scale[0])
+        legends.append(_legend(content.plain))
+    ImageDraw.Draw(canvas).rectangle((0, 0, width - 1, height - 1), outline=LINE)
+    axes = [f"{way}: {words}" for way, words in zip(("across", "up"), plain["axes"], strict=True) if words]
+    around = [_text(leaf.label, colour=NEUTRAL), canvas, _text(*axes, colour=NEUTRAL), *legends]
+    shown = [image for image in around if image is not None]
+    page = Image.new("RGB", (max(image.width for image in shown), sum(image.height + 4 for image in shown)), PAPER)
+    at = 0
+    for image in shown:
+        page.paste(image, (0, at))
+        at += image.height + 4
+    return page
+
+
+def _legend(plain: Mapping[str, Any]) -> Image.Image | None:
+    legend = plain.get("legend") or {}
+    if plain.get("what"):
+        return _text(f"Grey: {plain['what']}, more where darker", colour=NEUTRAL)
+    if not legend.get("name"):
+        return None
+    colours = table_of(legend).tolist()
+    if "classes" in legend:
+        entries = [(label, tuple(colours[i])) for i, label in enumerate(legend["classes"][:8])]
+    elif "scale" in legend:
+        entries = [(f"{legend['low']:.3g}", tuple(colours[0])), (f"{legend['high']:.3g}", tuple(colours[254]))]
+    else:
+        return None
+    page = Image.new("RGB", (460, 18), PAPER)
+    picture = ImageDraw.Draw(page)
+    picture.text((0, 0), legend["name"], font=FONT, fill=rgb(INK))
+    at = picture.textlength(legend["name"], font=FONT) + 14
+    for label, colour in entries:
+        picture.ellipse((at, 4, at + 9, 13), fill=colour)
+        picture.text((at + 13, 0), label, font=FONT, fill=rgb(NEUTRAL))
+        at += 27 + picture.textlength(label, font=FONT)
+    return page
+
+
+Arrays = dict[str, Any]
+Chosen = Shaped[np.ndarray, " k"] | None
+
+
+def _inks(arrays: Arrays, plain: Mapping[str, Any]) -> list[tuple[int, ...]]:
+    """A colour for each mark of a layer."""
+    if "numbers" in arrays:
+        return [tuple(colour) for colour in table_of(plain["legend"])[arrays["numbers"]].tolist()]
+    return [rgb(NEUTRAL if plain.get("style") == "faint" else INK)] * len(arrays["xy"])
+
+
+def _fog(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    values = arrays["values"]
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    low, high = np.quantile(known, [0.02, 0.98])
+    fog = np.nan_to_num(np.clip((values - low) / ((high - low) or 1), 0, 1))
+    grey = Image.fromarray((255 - FOG * fog).astype(np.uint8)).resize(canvas.size, Image.Resampling.BILINEAR)
+    canvas.paste(grey.convert("RGB"))
+
+
+def _points(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    inks = np.array(_inks(arrays, plain), np.uint8).reshape(-1, 3)
+    if chosen is not None and len(chosen):
+        faint = np.setdiff1d(np.arange(len(inks)), chosen)
+        inks[faint] = 255 - (255 - inks[faint].astype(int)) // 4
+    picture = ImageDraw.Draw(canvas)
+    radius = 1.0 if len(inks) > 4000 else 1.6
+    for (x, y), ink in zip(arrays["xy"][:, 0].tolist(), inks.tolist(), strict=True):
+        picture.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(ink))
+
+
+def _segments(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    picture = ImageDraw.Draw(canvas)
+    for ends, ink in zip(arrays["xy"].reshape(-1, 4).tolist(), _inks(arrays, plain), strict=True):
+        picture.line(ends, fill=ink)
+
+
+def _cells(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    picture = ImageDraw.Draw(canvas)
+    for corners, ink in zip(arrays["xy"].reshape(-1, 8).tolist(), _inks(arrays, plain), strict=True):
+        picture.polygon(corners, fill=ink)
+
+
+def _lines(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    picture = ImageDraw.Draw(canvas)
+    places = arrays["xy"].reshape(-1, 2)
+    starts = arrays["starts"].tolist() if "starts" in arrays else [0]
+    inks = _inks(arrays, plain) if "numbers" in arrays else _inks({"xy": starts}, plain)
+    width = 2 if plain.get("style") == "bold" else 1
+    for own, ink in zip(np.split(places, starts[1:]), inks, strict=True):
+        closed = np.concatenate([own, own[:1]]) if plain.get("closed") else own
+        # A line breaks where a number is missing.
+        for piece in np.split(closed, np.flatnonzero(~np.isfinite(closed).all(axis=1))):
+            whole = piece[np.isfinite(piece).all(axis=1)]
+            if len(whole) > 1:
+                picture.line([tuple(place) for place in whole.tolist()], fill=ink, width=width)
+
+
+def _tiles(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    side = max(round(plain["size"] * scale), 1)
+    picture = ImageDraw.Draw(canvas)
+    for i, (x, y) in enumerate(arrays["xy"][:, 0].tolist()):
+        image = enlarged(arrays["rgba"][i], side)
+        left, top = round(x - image.width / 2), round(y - image.height / 2)
+        canvas.paste(image, (left, top), image)
+        border = plain["borders"][i]
+        if border:
+            picture.rectangle((left, top, left + image.width - 1, top + image.height - 1), outline=rgb(border), width=2)
+
+
+def _handles(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
+    picture = ImageDraw.Draw(canvas)
+    for (x, y), label in zip(arrays["xy"][:, 0].tolist(), plain["labels"], strict=True):
+        for radius, ink in ((8, PAPER), (7, rgb(INK))):
+            picture.ellipse((x - radius, y - radius, x + radius, y + radius), outline=ink, width=2)
+        if label:
+            picture.text((x + 11, y - 7), label, font=FONT, fill=rgb(INK), stroke_width=2, stroke_fill=PAPER)
+        else:
+            picture.line((x - 12, y, x + 12, y), fill=rgb(INK))
+            picture.line((x, y - 12, x, y + 12), fill=rgb(INK))
+
+
+_LEAVES: dict[str, Callable[[Leaf, Contents], Image.Image | None]] = {
+    "chart": _chart,
+    "pictures": _pictures,
+    "slider": _slider,
+    "choice": _control,
+    "checks": _control,
+    "number": _control,
+    "button": lambda leaf, contents: None,
+    "text": _words,
+    "table": _table,
+}
+_LAYERS: dict[str, Callable[[Image.Image, Arrays, Mapping[str, Any], Chosen, float], None]] = {
+    "fog": _fog,
+    "points": _points,
+    "segments": _segments,
+    "cells": _cells,
+    "lines": _lines,
+    "tiles": _tiles,
+    "handles": _handles,
+}

@@ -1,0 +1,226 @@
+"""What all explorers share: a state that Python and the page both change, its history, and a picture of it."""
+
+import base64
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from threading import RLock
+from typing import Any, Generic
+
+import numpy as np
+from jaxtyping import UInt8
+
+from gaia_explore.explorers.drawing import draw
+from gaia_explore.explorers.parts import Box, Content, Part
+from gaia_explore.explorers.pictures import as_png
+from gaia_explore.explorers.states import History, S, from_json, known, to_json
+from gaia_explore.explorers.surfaces import Buffer, Reply, Surface
+from gaia_explore.latent import Codec, Trainable
+from gaia_explore.training import write_atomically
+
+GUARD = RLock()
+"""Held while an explorer works. Requests come from a second thread of the kernel while a cell runs, explorers may be
+linked and share a model, and none of them works for long: one lock for all."""
+
+
+class Explorer(ABC, Generic[S]):
+    """A state, its history, and the widget that shows it (abstract).
+
+    An explorer shows itself where a cell ends with it; where no page is there to show it, as in papermill, the cell has
+    a picture. Without either, all works from Python: set :attr:`state` and look at :meth:`picture`.
+
+    Parameters
+    ----------
+    state
+        The state to begin with.
+    layout
+        What is shown where.
+    out
+        Folder for exports.
+    """
+
+    def __init__(self, state: S, layout: Box, out: str | Path):
+        self.out = Path(out)
+        self._layout = layout
+        self._first = state
+        self._history = History(state)
+        self._surface: Surface | None = None
+        self._listeners: list[Callable[[S, S], None]] = []
+
+    @property
+    def state(self) -> S:
+        """Where the explorer is; setting it moves there, in the page too, and can be undone."""
+        return self._history.state
+
+    @state.setter
+    def state(self, state: S):
+        self._move(lambda: self._history.enter(self._checked(state, self.state)))
+
+    def change(self, **fields: Any):
+        """Set some fields of the state."""
+        self.state = replace(self.state, **known(type(self.state), fields))
+
+    @property
+    def state_json(self) -> str:
+        """The state as JSON, to be kept in a file and set again later."""
+        return to_json(self.state)
+
+    @state_json.setter
+    def state_json(self, text: str):
+        self.state = from_json(type(self.state), text)
+
+    def undo(self, steps: int = 1):
+        """Take the last steps back; a whole drag is one step."""
+        self._move(lambda: self._history.undo(steps))
+
+    def redo(self, steps: int = 1):
+        """Take steps again that were taken back."""
+        self._move(lambda: self._history.redo(steps))
+
+    def reset(self):
+        """Return to the first state, which can be undone."""
+        self._move(lambda: self._history.enter(self._first))
+
+    def watch(self, listener: Callable[[S, S], None]):
+        """Call ``listener(before, after)`` after every change of the state."""
+        self._listeners.append(listener)
+
+    @property
+    def widget(self) -> Surface:
+        """The live surface, to be put into ipywidgets' boxes and tabs."""
+        with GUARD:
+            if self._surface is None:
+                self._surface = Surface(answer=self.answer)
+            return self._surface
+
+    def picture(self) -> UInt8[np.ndarray, "h w 3"]:
+        """What the page shows, as a picture without a page."""
+        with GUARD:
+            return draw(self._layout, self.contents())
+
+    def contents(self) -> dict[str, Content]:
+        """What stands in every leaf, and in every layer of a chart, to the end."""
+        with GUARD:
+            return {name: _whole(part) for name, part in self._parts(self.state).items()}
+
+    def export(self, folder: str | Path = "") -> Path:
+        """Write what is shown into a folder: the state and the picture, and what else each explorer says.
+
+        Returns
+        -------
+        Path
+            The folder, with ``state.json`` and ``explorer.png`` in it.
+        """
+        folder = Path(folder or self.out)
+        with GUARD:
+            self._export(folder)
+            write_atomically(folder / "explorer.png", as_png(self.picture()))
+            write_atomically(folder / "state.json", self.state_json.encode())
+        return folder
+
+    def answer(self, request: dict[str, Any], buffers: Sequence[Buffer] = ()) -> Reply:
+        """Do what the page asks for, and say what it shall show.
+
+        Requests are ``open``; ``event`` with the name of a leaf, what happened and a value; ``undo`` and ``redo`` with
+        a number of ``steps``; ``reset``; ``export``; ``late`` with the name of a part; ``thumbnails`` with the number
+        of a ``sheet``.
+        """
+        with GUARD:
+            before = self.state
+            match request["type"]:
+                case "open":
+                    return self._frame(None, before)
+                case "event":
+                    value = np.frombuffer(buffers[0], "<u4").tolist() if buffers else request.get("value")
+                    after = self._checked(self._event(before, request["name"], request["what"], value), before)
+                    return self._take(lambda: self._history.enter(after, request.get("gesture", "")))
+                case "undo" | "redo":
+                    step = self._history.undo if request["type"] == "undo" else self._history.redo
+                    return self._take(lambda: step(int(request.get("steps", 1))))
+                case "reset":
+                    return self._take(lambda: self._history.enter(self._first))
+                case "export":
+                    return Reply(type="told", plain={"text": f"Written to {self.export()}"})
+                case "late":
+                    content = self._parts(before)[request["name"]].make()
+                    return Reply(type="frame", parts={request["name"]: content})
+                case "thumbnails":
+                    sheet = int(request["sheet"])
+                    return Reply(type="thumbnails", plain={"sheet": sheet}, parts={"": self._thumbnails(sheet)})
+                case other:
+                    raise ValueError(f"type must be a request that {type(self).__name__} knows, got {other!r}")
+
+    @abstractmethod
+    def _parts(self, state: S) -> dict[str, Part]:
+        """What stands in each leaf, and in each layer of a chart. Called often: makes nothing itself."""
+
+    def _checked(self, state: S, before: S | None = None) -> S:
+        """The state, with what follows from a change filled in; raises if it cannot be one of this explorer's."""
+        return state
+
+    def _event(self, state: S, name: str, what: str, value: Any) -> S:
+        """The state after something happened in a leaf; a control sets the field of its name."""
+        if what == "set" and name in {field.name for field in fields(state)}:
+            return replace(state, **known(type(state), {name: value}))
+        raise ValueError(f"name must be a leaf of {type(self).__name__} that can {what}, got {name!r}")
+
+    def _export(self, folder: Path):
+        """Write what this explorer exports beside its state and its picture."""
+
+    def _thumbnails(self, sheet: int) -> Content:
+        """Pictures of the stimuli from row ``sheet`` · :data:`SHEET` on."""
+        raise ValueError(f"{type(self).__name__} has no thumbnails")
+
+    def _frame(self, before: S | None, after: S) -> Reply:
+        """What a page that shows one state (None: nothing yet) needs in order to show another."""
+        parts = self._parts(after)
+        shown = {} if before is None else {name: part.key for name, part in self._parts(before).items()}
+        changed = {name: part for name, part in parts.items() if name not in shown or shown[name] != part.key}
+        plain: dict[str, Any] = {
+            "late": [name for name, part in changed.items() if part.late],
+            "gone": [name for name in shown if name not in parts],
+        }
+        if before is None:
+            plain |= {"layout": self._layout.to_dict(), "label": repr(self)}
+        made = {name: part.make() for name, part in changed.items() if not part.late}
+        return Reply(type="frame", plain=plain, parts=made)
+
+    def _take(self, step: Callable[[], None]) -> Reply:
+        """Go a step, and say what a page then shows; a step to what cannot be shown is not taken."""
+        before, mark = self.state, self._history.mark()
+        try:
+            step()
+            reply = self._frame(before, self.state)
+        except Exception:
+            self._history.return_to(mark)
+            raise
+        if before != self.state:
+            for listener in self._listeners:
+                listener(before, self.state)
+        return reply
+
+    def _move(self, step: Callable[[], None]):
+        """Go a step from Python; the page follows."""
+        with GUARD:
+            reply = self._take(step)
+            if self._surface is not None:
+                self._surface.tell(reply)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        shown = self.widget._repr_mimebundle_(**kwargs)
+        data, metadata = shown if shown is not None else ({}, {})
+        png = base64.b64encode(as_png(self.picture())).decode()
+        return {**data, "text/plain": repr(self), "image/png": png}, metadata
+
+
+def snapshot(codec: Codec) -> Codec:
+    """The codec as of now, which no training in the same kernel changes, and which changes no training."""
+    return codec.snapshot() if isinstance(codec, Trainable) else codec
+
+
+def _whole(part: Part) -> Content:
+    content = part.make()
+    while content.more:
+        content = part.make()
+    return content

@@ -1,0 +1,357 @@
+"""The LatentExplorer: a map of the codes, and the stimulus under a cursor that moves in it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from gaia_explore.embeddings import Embedding
+from gaia_explore.explorers.colours import by_attribute
+from gaia_explore.explorers.explorer import Explorer
+from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, decoded_mean, frame
+from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
+from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
+from gaia_explore.explorers.pictures import thumbnails
+from gaia_explore.explorers.planes import Plane, make_plane
+from gaia_explore.explorers.sets import CodedStimuli, coded
+from gaia_explore.latent import Codec
+from gaia_explore.stimuli import PackedStimuli, Stimuli
+from gaia_explore.training import write_atomically
+
+BAND = 48
+"""Places of the realism map that are judged in one go, so that the cursor need not wait for all of them."""
+
+LAYOUT = row(
+    column(
+        bar(
+            Leaf(kind="choice", name="colour", label="Colour"),
+            Leaf(kind="choice", name="plane", label="Plane"),
+            Leaf(kind="number", name="across", label="z"),
+            Leaf(kind="number", name="up", label="z"),
+            Leaf(kind="checks", name="layers", label="Show"),
+        ),
+        Leaf(
+            kind="chart",
+            name="map",
+            label="Map of latent codes",
+            options={
+                "size": (460, 460),
+                "layers": (
+                    ("realism", "fog"),
+                    ("density", "segments"),
+                    ("hull", "lines"),
+                    ("selection", "selection"),
+                    ("points", "points"),
+                    ("path", "lines"),
+                    ("handles", "handles"),
+                ),
+                "tools": ("cursor", "box", "lasso", "anchor"),
+                "thumbnails": True,
+            },
+        ),
+    ),
+    column(
+        row(
+            Leaf(kind="pictures", name="decoded", label="Decoded at the cursor", options={"size": 150}),
+            Leaf(kind="pictures", name="mean", label="Mean of the selection, decoded", options={"size": 150}),
+        ),
+        Leaf(kind="text", name="where", label="Where the cursor is"),
+        Leaf(kind="table", name="comparison", label="The selection beside all"),
+    ),
+)
+
+
+@final
+class LatentExplorer(Explorer[LatentState]):
+    """Codes as points of a map; a cursor anywhere in it decodes to a stimulus, live.
+
+    Hover shows stimuli; a lasso or a box selects them. Keys: arrows move the cursor (with shift tenfold), z and y undo
+    and redo, r resets, e exports, a makes the stimulus nearest to the cursor an anchor or no more, 1 to 9 make it that
+    anchor, Escape ends a selection.
+
+    Parameters
+    ----------
+    codec
+        Anything that encodes and decodes; its model is copied, so that training it on changes nothing here.
+    stimuli
+        The stimuli to show; all are encoded at once. Of a pack, 5,000 evenly spaced.
+    colour
+        Attribute that colours them; "auto" for "label" or else the first.
+    plane
+        Where to begin: see :class:`LatentState`. "auto" is the latent space itself where that has two dimensions, and
+        the plane of the first two principal components where it has more.
+    embeddings
+        Further planes by name: embeddings of the stimuli's codes. One called "UMAP" spares the wait for it.
+    out
+        Folder for exports.
+    """
+
+    def __init__(
+        self,
+        codec: Codec | CodedStimuli,
+        stimuli: Stimuli | PackedStimuli | None = None,
+        *,
+        colour: str = "auto",
+        plane: str = "auto",
+        embeddings: Mapping[str, Embedding] = MappingProxyType({}),
+        out: str | Path = "explored",
+    ):
+        self._set = coded(codec, stimuli)
+        self._embeddings = dict(embeddings)
+        own = ("dimensions",) if self.z.shape[1] == 2 else ("PCA", "UMAP", "dimensions", "stimuli")
+        self.planes = (*own, *(name for name in self._embeddings if name not in own))
+        self._planes: dict[tuple, Plane] = {}
+        self._maps: dict[tuple, np.ndarray] = {}
+        if colour == "auto":
+            colour = "label" if "label" in self._set.names else [*self._set.names, "none"][0]
+        start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
+        self._side = 24 if self._set.portraits.kind == "picture" else 64
+        super().__init__(self._start(self._checked(start)), LAYOUT, out)
+
+    @property
+    def stimuli(self) -> Stimuli:
+        """The stimuli that are shown."""
+        return self._set.stimuli
+
+    @property
+    def z(self) -> Float64[np.ndarray, "n d"]:
+        """Their codes."""
+        return self._set.z
+
+    @property
+    def selection(self) -> tuple[int, ...]:
+        """Row numbers of the selected stimuli."""
+        return self.state.selection
+
+    @property
+    def comparison(self) -> pd.DataFrame:
+        """Attributes of the selected stimuli beside those of all."""
+        return comparison(self.stimuli.attributes, self.selection)
+
+    @property
+    def frame(self) -> Frame:
+        """The code under the cursor, what it decodes to, and how far it is from the data."""
+        return self._at(self.state)
+
+    @property
+    def plane(self) -> Plane:
+        """The plane that the map shows."""
+        return self._plane(self.state)
+
+    def realism_map(self) -> Float64[np.ndarray, "n n"]:
+        """Realism over the map, from its top left: see :func:`realism_of`."""
+        while self._judge(self.state).more:
+            pass
+        return self._maps[self._key(self.state)]
+
+    def _parts(self, state: LatentState) -> dict[str, Part]:
+        key, layers = self._key(state), state.layers
+        parts = {
+            "colour": now(options=[*self._set.names, "none"], value=state.colour),
+            "layers": now(options=list(LAYERS), chosen=list(layers)),
+            "map": Part(key=key, make=lambda: self._chart(state)),
+            "map.points": Part(key=(key, state.colour), make=lambda: self._points(state)),
+            "map.selection": Part(key=state.selection, make=lambda: self._selected(state)),
+            "map.handles": Part(key=(key, state.cursor, state.anchors), make=lambda: self._handles(state)),
+            "decoded": Part(key=(key, state.cursor), make=lambda: self._decoded(state)),
+            "where": Part(
+                key=(key, state.cursor), make=lambda: Content(plain={"text": self._at(state).text, "live": True})
+            ),
+            "comparison": Part(key=state.selection, make=lambda: self._table(state)),
+        }
+        if len(self.planes) > 1:
+            parts["plane"] = now(options=list(self.planes), value=state.plane)
+        if len(self.planes) > 1 and state.plane == "dimensions":
+            d = self.z.shape[1]
+            parts["across"], parts["up"] = (now(value=chosen + 1, low=1, high=d) for chosen in state.dimensions)
+        if len(state.anchors) > 1:
+            parts["map.path"] = Part(key=(key, state.anchors), make=lambda: self._path(state))
+        if state.selection:
+            parts["mean"] = Part(key=state.selection, make=lambda: self._mean(state))
+        if "density" in layers:
+            parts["map.density"] = Part(key=key, make=lambda: self._contours(state))
+        if "hull" in layers:
+            parts["map.hull"] = Part(key=key, make=lambda: self._hull(state))
+        if "realism" in layers:
+            parts["map.realism"] = Part(key=key, make=lambda: self._judge(state), late=True)
+        return parts
+
+    def _event(self, state: LatentState, name: str, what: str, value: Any) -> LatentState:
+        if name == "map":
+            match what:
+                case "move":
+                    return replace(state, cursor=tuple(map(float, value["at"])))
+                case "select":
+                    return replace(state, selection=tuple(value))
+                case "pick":
+                    return replace(state, anchors=self._picked(state, value))
+        if name in ("across", "up"):
+            across, up = state.dimensions
+            chosen = int(value) - 1
+            return replace(state, dimensions=(chosen, up) if name == "across" else (across, chosen))
+        return super()._event(state, name, what, value)
+
+    def _picked(self, state: LatentState, value: Mapping[str, Any]) -> tuple[int, ...]:
+        """The anchors after a stimulus (that nearest to the cursor, if none is said) is picked, perhaps for a place."""
+        row = int(value.get("row", -1))
+        row = self._at(state).nearest if row < 0 else row
+        others = [anchor for anchor in state.anchors if anchor != row]
+        if "place" not in value:
+            return tuple(others if row in state.anchors else [*others, row])
+        anchors, place = list(state.anchors), int(value["place"])
+        if row in anchors:
+            return state.anchors
+        return tuple([*anchors[:place], row, *anchors[place + 1 :]])
+
+    def _checked(self, state: LatentState, before: LatentState | None = None) -> LatentState:
+        d = self.z.shape[1]
+        if state.plane not in self.planes:
+            raise ValueError(f"plane must be one of {', '.join(self.planes)}, got {state.plane!r}")
+        if state.colour not in (*self._set.names, "none"):
+            raise ValueError(f"colour must be among {', '.join([*self._set.names, 'none'])}, got {state.colour!r}")
+        if len(state.cursor) != 2 or not np.isfinite(state.cursor).all():
+            raise ValueError(f"cursor must be two finite numbers, got {state.cursor}")
+        if len(set(state.dimensions)) != 2 or len(state.dimensions) != 2 or not set(state.dimensions) <= set(range(d)):
+            raise ValueError(f"dimensions must be two different ones from 0 to {d - 1}, got {state.dimensions}")
+        if not set(state.layers) <= set(LAYERS):
+            raise ValueError(f"layers must be some of {', '.join(LAYERS)}, got {state.layers}")
+        state = replace(
+            state,
+            anchors=self._set.rows("anchors", state.anchors, ordered=True),
+            selection=self._set.rows("selection", state.selection),
+        )
+        if before is not None and self._key(state) != self._key(before) and state.cursor == before.cursor:
+            # The cursor stays with its stimulus when the plane changes under it.
+            under = np.linalg.norm(self._plane(before).points - before.cursor, axis=1).argmin()
+            state = replace(state, cursor=tuple(self._plane(state).points[under].tolist()))
+        return state
+
+    def _start(self, state: LatentState) -> LatentState:
+        points = self._plane(state).points
+        middle = np.linalg.norm(points - np.median(points, axis=0), axis=1).argmin()
+        return replace(state, cursor=tuple(points[middle].tolist()))
+
+    def _spanning(self, state: LatentState) -> tuple[int, ...]:
+        """The three stimuli of the plane of stimuli."""
+        return state.anchors[:3] if len(state.anchors) >= 3 else self._far_apart
+
+    @cached_property
+    def _far_apart(self) -> tuple[int, ...]:
+        return self._set.far_apart()
+
+    def _key(self, state: LatentState) -> tuple:
+        match state.plane:
+            case "dimensions":
+                return state.plane, state.dimensions
+            case "stimuli":
+                return state.plane, self._spanning(state)
+        return (state.plane,)
+
+    def _plane(self, state: LatentState) -> Plane:
+        key = self._key(state)
+        if key not in self._planes:
+            given = self._embeddings.get(state.plane)
+            if given is not None:
+                axes = (f"{state.plane}, first axis", f"{state.plane}, second axis")
+                self._planes[key] = Plane(self.z, given, axes)
+            else:
+                self._planes[key] = make_plane(self.z, state.plane, state.dimensions, self._spanning(state))
+        return self._planes[key]
+
+    def _at(self, state: LatentState) -> Frame:
+        return frame(self._set.codec, self._plane(state), self._set.neighbours, state.cursor)
+
+    def _chart(self, state: LatentState) -> Content:
+        plane = self._plane(state)
+        n = len(self.stimuli)
+        label = f"{n:,} latent codes of {self.stimuli.title}"
+        return Content(plain={"extent": plane.extent, "axes": plane.axes, "label": label, "sheets": n})
+
+    def _points(self, state: LatentState) -> Content:
+        numbers, legend = by_attribute(self.stimuli, state.colour)
+        points = self._plane(state).points.astype(np.float32)
+        return Content(plain={"legend": legend, "word": "stimulus"}, arrays={"xy": points, "numbers": numbers})
+
+    def _selected(self, state: LatentState) -> Content:
+        return Content(arrays={"rows": np.array(state.selection, np.uint32)})
+
+    def _handles(self, state: LatentState) -> Content:
+        points = self._plane(state).points
+        places = np.concatenate([[state.cursor], points[list(state.anchors)]]).astype(np.float32)
+        labels = ["", *(str(i + 1) for i in range(len(state.anchors)))]
+        return Content(plain={"labels": labels, "moves": 0}, arrays={"xy": places})
+
+    def _path(self, state: LatentState) -> Content:
+        points = self._plane(state).points[list(state.anchors)]
+        return Content(plain={"style": "bold"}, arrays={"xy": points.astype(np.float32)})
+
+    def _decoded(self, state: LatentState) -> Content:
+        picture = self._set.portraits(self._at(state).stimulus[None])
+        return Content(plain={"captions": ["at the cursor"]}, arrays={"rgba": picture})
+
+    def _mean(self, state: LatentState) -> Content:
+        mean = decoded_mean(self._set.codec, self.z, state.selection)
+        captions = [f"mean of {len(state.selection):,} selected"]
+        return Content(plain={"captions": captions}, arrays={"rgba": self._set.portraits(mean[None])})
+
+    def _table(self, state: LatentState) -> Content:
+        table = comparison(self.stimuli.attributes, state.selection)
+        ranked = table.iloc[np.argsort(-table["difference"].abs().fillna(0).to_numpy(), kind="stable")[:10]]
+        cells = [
+            [str(name), f"{own:.3g}", f"{every:.3g}", "–" if np.isnan(sd) else f"{sd:+.2f}"]
+            for name, own, every, sd in ranked.itertuples()
+        ]
+        return Content(plain={"columns": ["", "selected", "all", "difference, SD"], "rows": cells})
+
+    def _contours(self, state: LatentState) -> Content:
+        plane = self._plane(state)
+        values = density(plane)
+        found = np.concatenate([contour(values, level, plane.extent) for level in np.unique(levels(values))])
+        return Content(plain={"style": "faint"}, arrays={"xy": found.astype(np.float32)})
+
+    def _hull(self, state: LatentState) -> Content:
+        hull = self._plane(state).hull.astype(np.float32)
+        return Content(plain={"style": "dashed", "closed": True}, arrays={"xy": hull})
+
+    def _judge(self, state: LatentState) -> Content:
+        """The realism map, with one more piece of it made than the last time."""
+        side, plane = self._side, self._plane(state)
+        values = self._maps.setdefault(self._key(state), np.full((side, side), np.nan))
+        missing = np.flatnonzero(np.isnan(values))[: BAND if self._set.portraits.kind == "picture" else 1024]
+        if len(missing):
+            codes = plane.lift(plane.grid(side)[missing])
+            values.flat[missing] = realism_of(self._set.codec, self._set.neighbours, codes)
+        what, more = judged_by(self._set.codec), bool(np.isnan(values).any())
+        return Content(plain={"what": what}, arrays={"values": values.astype(np.float32)}, more=more)
+
+    def _thumbnails(self, sheet: int) -> Content:
+        return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
+
+    def _export(self, folder: Path):
+        """The code at the cursor, and the selection with its attributes and codes, as tables; both decoded.
+
+        ``cursor.csv``, ``selection.csv``; ``cursor.png`` and ``mean.png`` where stimuli are pictures, else
+        ``cursor.npy`` and ``mean.npy``.
+        """
+        state, names = self.state, [f"z{i + 1}" for i in range(self.z.shape[1])]
+        at = self._at(state)
+        about = pd.DataFrame([at.code], columns=names).assign(nearest=at.nearest, distance=at.distance)
+        table = about.assign(**{at.realism[0]: at.realism[1]}).to_csv(index=False)
+        write_atomically(folder / "cursor.csv", table.encode())
+        self._set.write(folder, "cursor", at.stimulus)
+        if state.selection:
+            rows = list(state.selection)
+            codes = pd.DataFrame(self.z[rows], columns=names, index=pd.Index(rows, name="stimulus"))
+            attributes = self.stimuli.attributes.iloc[rows].set_axis(codes.index)
+            write_atomically(folder / "selection.csv", pd.concat([attributes, codes], axis=1).to_csv().encode())
+            self._set.write(folder, "mean", decoded_mean(self._set.codec, self.z, state.selection))
+
+    def __repr__(self) -> str:
+        n, d = self.z.shape
+        return f"LatentExplorer({self.stimuli.title!r}, n={n}, latent_dim={d}, plane={self.state.plane!r})"

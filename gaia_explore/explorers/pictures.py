@@ -1,0 +1,116 @@
+"""Stimuli as pictures, whatever they are: pictures themselves, points of a plane, or profiles of numbers."""
+
+import io
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float, Shaped, UInt8
+
+from gaia_explore.plots.mosaics import as_bytes, as_pictures
+from gaia_explore.stimuli import Stimuli
+from gaia_explore.stimuli.scaling import to_unit
+
+SHEET = 256
+"""Stimuli on one sheet of thumbnails: 4 MB at their largest."""
+
+THUMBNAIL = 48
+"""Pixels of a thumbnail along its side at most."""
+
+SIDE = 120
+"""Pixels along the side of a picture of what is no picture."""
+
+FAINT, STRONG = (128, 128, 128, 150), (213, 94, 0, 255)
+"""Grey that is seen on white and on black, and Okabe and Ito's vermilion."""
+
+
+@final
+class Portraits:
+    """Makes pictures of stimuli of one set, decoded ones included.
+
+    Parameters
+    ----------
+    stimuli
+        Pictures are shown as they are. A planar stimulus is a dot among all of them; anything else is a line of its
+        numbers, from 0 at the bottom to 1 at the top.
+    """
+
+    def __init__(self, stimuli: Stimuli):
+        shape = stimuli.shape
+        self.kind = "profile"
+        if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3)):
+            self.kind = "picture"
+        elif shape == (2,):
+            self.kind = "point"
+            self._place(stimuli.x)
+
+    def __call__(self, x: Shaped[np.ndarray, "n *x"]) -> UInt8[np.ndarray, "n h w 4"]:
+        """A picture each, with its transparency.
+
+        Raises
+        ------
+        ValueError
+            If a stimulus is not finite: a decoder that gives such numbers is broken.
+        """
+        bad = int((~np.isfinite(x)).any(axis=tuple(range(1, x.ndim))).sum())
+        if bad:
+            raise ValueError(f"codec must decode to finite numbers, got {bad} of {len(x)} stimuli that are not")
+        if self.kind == "picture":
+            rgb = as_bytes(as_pictures(x, "x"))
+            return np.concatenate([rgb, np.full((*rgb.shape[:3], 1), 255, np.uint8)], axis=-1)
+        return self._points(x) if self.kind == "point" else self._profiles(x)
+
+    def _place(self, x: Float[np.ndarray, "n 2"]):
+        low, high = x.min(axis=0), x.max(axis=0)
+        half = 0.6 * ((high - low).max() or 1)
+        self._low, self._width = (low + high) / 2 - half, 2 * half
+        self._paper = np.zeros((SIDE, SIDE, 4), np.uint8)
+        rows, columns = self._pixels(x[:: max(len(x) // 4000, 1)])
+        self._paper[rows, columns] = FAINT
+
+    def _pixels(self, x: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
+        shares = np.clip((x - self._low) / self._width, 0, 1)
+        places = np.round(shares * (SIDE - 1)).astype(int)
+        return SIDE - 1 - places[:, 1], places[:, 0]
+
+    def _points(self, x: Float[np.ndarray, "n 2"]) -> UInt8[np.ndarray, "n h w 4"]:
+        pictures = np.repeat(self._paper[None], len(x), axis=0)
+        across = np.arange(SIDE)
+        for picture, row, column in zip(pictures, *self._pixels(x), strict=True):
+            away = np.hypot(*np.meshgrid(across - column, across - row))
+            picture[away < 7] = (255, 255, 255, 255)
+            picture[away < 5.5] = STRONG
+        return pictures
+
+    def _profiles(self, x: Shaped[np.ndarray, "n *x"]) -> UInt8[np.ndarray, "n h w 4"]:
+        from PIL import Image, ImageDraw
+
+        pictures = np.empty((len(x), SIDE, SIDE, 4), np.uint8)
+        for i, values in enumerate(np.clip(x.reshape(len(x), -1), 0, 1)):
+            picture = Image.new("RGBA", (SIDE, SIDE))
+            across = np.linspace(4, SIDE - 5, len(values))
+            line = [*zip(across.tolist(), (SIDE - 5 - values * (SIDE - 9)).tolist(), strict=True)]
+            ImageDraw.Draw(picture).line(line, fill=STRONG, width=2)
+            pictures[i] = np.asarray(picture)
+        return pictures
+
+
+def thumbnails(portraits: Portraits, stimuli: Stimuli, sheet: int) -> UInt8[np.ndarray, "n h w 4"]:
+    """Small pictures of the stimuli from row ``sheet`` · :data:`SHEET` on."""
+    pictures = portraits(to_unit(stimuli.x[sheet * SHEET : (sheet + 1) * SHEET]))
+    # Whole pixels only: a hover picture shows what is there, and is quick to make.
+    step = -(-max(pictures.shape[1:3]) // THUMBNAIL) if portraits.kind == "picture" else 2
+    return np.ascontiguousarray(pictures[:, ::step, ::step])
+
+
+def as_png(picture: UInt8[np.ndarray, "h w c"]) -> bytes:
+    """A picture as a file."""
+    return encoded(picture, "PNG", optimize=True)
+
+
+def encoded(picture: UInt8[np.ndarray, "h w c"], format: str, **options: Any) -> bytes:
+    """A picture as a file of this format."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format=format, **options)
+    return file.getvalue()

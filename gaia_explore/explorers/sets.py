@@ -1,0 +1,99 @@
+"""The stimuli that an explorer shows, with their codes: made once, shared by explorers of the same set."""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+
+from gaia_explore.explorers.explorer import snapshot
+from gaia_explore.explorers.pictures import Portraits, as_png
+from gaia_explore.explorers.planes import Neighbours, far_apart
+from gaia_explore.latent import Codec
+from gaia_explore.stimuli import PackedStimuli, Stimuli
+from gaia_explore.training import write_atomically
+
+MOST_PACKED = 5000
+"""Stimuli of a pack that are shown."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CodedStimuli:
+    """Stimuli, and the codec that knows their codes.
+
+    Attributes
+    ----------
+    codec
+        A copy that no training changes, where it can be copied.
+    stimuli
+        What is shown.
+    z
+        Their codes.
+    """
+
+    codec: Codec
+    stimuli: Stimuli
+    z: Float64[np.ndarray, "n d"]
+
+    @cached_property
+    def portraits(self) -> Portraits:
+        """Makes pictures of stimuli."""
+        return Portraits(self.stimuli)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Finds the nearest codes."""
+        return Neighbours(self.z)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The attributes' names."""
+        return tuple(map(str, self.stimuli.attributes.columns))
+
+    def decode(self, z: Shaped[np.ndarray, "n d"]) -> Shaped[np.ndarray, "n *x"]:
+        """Stimuli of codes, in single precision."""
+        return np.asarray(self.codec.decode(np.asarray(z, np.float32)), np.float32)
+
+    def rows(self, argument: str, rows: tuple[int, ...], *, ordered: bool = False) -> tuple[int, ...]:
+        """Rows of stimuli, in ascending order or each once in the order given; raises if there is no such row."""
+        n = len(self.stimuli)
+        if rows and not 0 <= min(rows) <= max(rows) < n:
+            raise ValueError(f"{argument} must name rows of the {n} stimuli, got {min(rows)} to {max(rows)}")
+        return tuple(dict.fromkeys(map(int, rows))) if ordered else tuple(np.unique(np.array(rows, int)).tolist())
+
+    def far_apart(self) -> tuple[int, int, int]:
+        """Rows of three stimuli whose codes lie far apart."""
+        return far_apart(self.z)
+
+    def write(self, folder: Path, name: str, x: Shaped[np.ndarray, "*x"]):
+        """Write one stimulus into a folder, as a PNG where it is a picture, else as numbers."""
+        if self.portraits.kind == "picture":
+            return write_atomically(folder / f"{name}.png", as_png(self.portraits(x[None])[0, ..., :3]))
+        file = io.BytesIO()
+        np.save(file, x)
+        write_atomically(folder / f"{name}.npy", file.getvalue())
+
+
+def coded(codec: Codec | CodedStimuli, stimuli: Stimuli | PackedStimuli | None) -> CodedStimuli:
+    """The set of a codec and stimuli; what is one already is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If stimuli are missing, or their codes are not at least two-dimensional, one a stimulus.
+    """
+    if isinstance(codec, CodedStimuli):
+        return codec
+    if stimuli is None:
+        raise ValueError("stimuli must be given with a codec, got None")
+    if isinstance(stimuli, PackedStimuli):
+        stimuli = stimuli.stimuli(np.unique(np.linspace(0, len(stimuli) - 1, MOST_PACKED).astype(int)))
+    own = snapshot(codec)
+    z = np.asarray(own.encode(stimuli.x), np.float64)
+    if z.ndim != 2 or len(z) != len(stimuli) or z.shape[1] < 2:
+        raise ValueError(f"codec must give {len(stimuli)} codes of at least 2 dimensions, got shape {z.shape}")
+    return CodedStimuli(own, stimuli, z)

@@ -1,0 +1,105 @@
+"""The live surface of an explorer in a notebook: one anywidget, and the messages that it and the kernel exchange.
+
+The page asks and the kernel answers, one request at a time; while one is under way the page keeps only the newest of
+each kind. A request is ``{type, view, seq, …}``, its answer ``{type, view, seq, parts, …}`` with one binary buffer an
+array. What Python changes of its own accord is sent to every view, with the sequence number 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, final
+
+import numpy as np
+import traitlets
+from anywidget import AnyWidget
+
+from gaia_explore.explorers.parts import Content
+
+Buffer = bytes | memoryview
+
+SCRIPTS = ("link", "marks", "chart", "controls", "explorer")
+"""The files of the page's script. In a notebook, a module cannot import its neighbours: together they are one."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reply:
+    """What an explorer tells its surface.
+
+    Attributes
+    ----------
+    type
+        "frame" for parts to show, "told" for words, "error".
+    plain
+        Values for JSON.
+    parts
+        New contents by the names of their leaves or layers.
+    """
+
+    type: str
+    plain: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Content] = field(default_factory=dict)
+
+    def message(self, view: str = "", seq: int = 0) -> tuple[dict[str, Any], list[bytes]]:
+        """The answer to a request of a view, as its JSON and its buffers."""
+        described, buffers = [], []
+        for name, content in self.parts.items():
+            arrays = [
+                {"name": own, "dtype": array.dtype.name, "shape": list(array.shape)}
+                for own, array in content.arrays.items()
+            ]
+            described.append({"name": name, "plain": content.plain, "more": content.more, "arrays": arrays})
+            buffers += [np.ascontiguousarray(array).tobytes() for array in content.arrays.values()]
+        return {"type": self.type, "view": view, "seq": seq, "parts": described, **self.plain}, buffers
+
+
+@final
+class Surface(AnyWidget):
+    """Shows one explorer in every cell that displays it.
+
+    Parameters
+    ----------
+    answer
+        Gets a request and its buffers, and returns the reply. Its errors are shown in the page.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, *, answer: Callable[[dict[str, Any], list[Buffer]], Reply]):
+        super().__init__(_esm=script(), _css=asset("explorer.css"))
+        self._answer = answer
+        self.on_msg(self._asked)
+
+    def tell(self, reply: Reply, view: str = "", seq: int = 0):
+        """Send a reply, to one view's request or to every view."""
+        content, buffers = reply.message(view, seq)
+        self.send(content, buffers)
+
+    def send(self, content: Any, buffers: Any = None):
+        """Send a message, and let no shell of the kernel own this widget."""
+        super().send(content, buffers)
+        # While a cell runs, JupyterLab has a second shell of the kernel answer widgets. But ipykernel 7.4 hands what a
+        # widget says to the shell that last spoke to it, here that of the busy cell, unless it forgets which one did.
+        vars(self.comm).pop("_reply_subshell_id", None)
+
+    def _asked(self, _widget: Any, content: dict[str, Any], buffers: list[Buffer]):
+        view, seq = content.get("view", ""), content.get("seq", 0)
+        try:
+            self.tell(self._answer(content, buffers), view, seq)
+        except Exception as error:
+            # Here it would end in a log that nobody reads, and the page would wait for ever.
+            self.tell(Reply(type="error", plain={"text": f"{type(error).__name__}: {error}"}), view, seq)
+
+
+@cache
+def script() -> str:
+    """The page's script, one ES module."""
+    return "\n".join(asset(f"{name}.js") for name in SCRIPTS)
+
+
+def asset(name: str) -> str:
+    """The text of a file that the page needs."""
+    return (files("gaia_explore.explorers") / "static" / name).read_text(encoding="utf-8")
