@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
-    from gaia_explore.explorers import LatentExplorer, explore
+    from gaia_explore.explorers import AttributeEditor, LatentExplorer, explore
     from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
@@ -55,8 +55,8 @@ _HOMES = {
         ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
         "attributes",
     ),
-    **dict.fromkeys(("LatentExplorer", "explore"), "explorers"),
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
+    **dict.fromkeys(("AttributeEditor", "LatentExplorer", "explore"), "explorers"),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
@@ -77,6 +77,7 @@ _ROOMS = (
 
 __all__ = [
     "AEConfig",
+    "AttributeEditor",
     "AttributeVectors",
     "Codec",
     "Continuum",

@@ -9,12 +9,14 @@ them.
 
 from typing import Any
 
+from gaia_explore.explorers.attribute_editor import AttributeEditor
+from gaia_explore.explorers.attribute_frames import EditorState
 from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import Stimuli
 
-__all__ = ["LatentExplorer", "LatentState", "explore"]
+__all__ = ["AttributeEditor", "EditorState", "LatentExplorer", "LatentState", "explore"]
 
 
 def explore(codec: Codec, stimuli: Stimuli, **options: Any) -> LatentExplorer:

@@ -25,6 +25,9 @@ LETTERS = 46
 
 FONT = ImageFont.load_default(13)
 
+TYPED = str.maketrans("−–", "--")
+"""The font has no minus and no dash."""
+
 Contents = Mapping[str, Content]
 
 
@@ -57,7 +60,7 @@ def _drawn(node: Box | Leaf, contents: Contents) -> Image.Image | None:
 
 
 def _text(*texts: str, colour: str = INK) -> Image.Image | None:
-    lines = [line for text in texts if text for line in textwrap.wrap(text, LETTERS)]
+    lines = [line for text in texts if text for line in textwrap.wrap(text.translate(TYPED), LETTERS)]
     if not lines:
         return None
     whole = "\n".join(lines)
@@ -79,14 +82,15 @@ def _control(leaf: Leaf, contents: Contents) -> Image.Image | None:
 
 def _slider(leaf: Leaf, contents: Contents) -> Image.Image | None:
     plain = contents[leaf.name].plain
-    words, note = _text(leaf.label), _text(plain.get("note", ""), colour=NEUTRAL)
+    later = contents.get(f"{leaf.name}.note")
+    words, note = _text(leaf.label), _text(later.plain["text"] if later else plain.get("note", ""), colour=NEUTRAL)
     shown = _text(plain.get("shown", f"{plain['value']:.3g}"))
     page = Image.new("RGB", (370, 20 + (note.height if note else 0)), PAPER)
     picture = ImageDraw.Draw(page)
     share = (plain["value"] - plain["low"]) / ((plain["high"] - plain["low"]) or 1)
     picture.line((150, 8, 290, 8), fill=LINE, width=3)
     picture.ellipse((144 + 140 * share, 2, 156 + 140 * share, 14), fill=rgb("#0072B2"))
-    for image, at in ((words, (0, 0)), (shown, (304, 0)), (note, (150, 20))):
+    for image, at in ((words, (0, 0)), (shown, (304, 0)), (note, (0, 20))):
         if image is not None:
             page.paste(image, at)
     return page
@@ -101,9 +105,9 @@ def _table(leaf: Leaf, contents: Contents) -> Image.Image | None:
     picture = ImageDraw.Draw(page)
     for i, cells in enumerate(lines):
         ink = rgb(INK if i else NEUTRAL)
-        picture.text((0, 18 * i), str(cells[0])[:24], font=FONT, fill=ink)
+        picture.text((0, 18 * i), str(cells[0]).translate(TYPED)[:24], font=FONT, fill=ink)
         for j, cell in enumerate(cells[1:]):
-            picture.text((90 * (j + 2) + 50, 18 * i), str(cell), font=FONT, fill=ink, anchor="ra")
+            picture.text((90 * (j + 2) + 50, 18 * i), str(cell).translate(TYPED), font=FONT, fill=ink, anchor="ra")
     return page
 
 
@@ -128,7 +132,7 @@ def _pictures(leaf: Leaf, contents: Contents) -> Image.Image | None:
         ink = rgb(border) if border else rgb(INK) if wide > 1 else LINE
         right, bottom = left + image.width + wide - 1, top + image.height + wide - 1
         drawn.rectangle((left - wide, top - wide, right, bottom), outline=ink, width=wide)
-        drawn.text((left, top + side + 4), captions[i][: side // 6], font=FONT, fill=rgb(INK))
+        drawn.text((left, top + side + 4), captions[i].translate(TYPED)[: side // 6], font=FONT, fill=rgb(INK))
     return page
 
 

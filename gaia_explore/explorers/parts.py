@@ -29,7 +29,8 @@ Styles are "plain", "faint", "dashed" and "bold". Of other leaves:
 pictures
     ``rgba`` (n, h, w, 4), ``captions``, ``borders`` (colours, or ""), and the row that is ``chosen`` (−1: none).
 slider
-    ``value``, ``low``, ``high``, ``step``, ``shown`` (the value in words), ``note``; ``locked`` where it can be.
+    ``value``, ``low``, ``high``, ``step``, ``shown`` (the value in words), ``note``; ``locked`` where it can be;
+    perhaps ``disabled``. A note that takes long to make is a content of its own, ``slider.note``, with a ``text``.
 choice
     ``options`` and ``value``.
 checks

@@ -19,8 +19,11 @@ THUMBNAIL = 48
 SIDE = 120
 """Pixels along the side of a picture of what is no picture."""
 
-FAINT, STRONG = (128, 128, 128, 150), (213, 94, 0, 255)
-"""Grey that is seen on white and on black, and Okabe and Ito's vermilion."""
+FAINT, STRONG, COLD = (128, 128, 128, 150), (213, 94, 0, 255), (0, 114, 178, 255)
+"""Grey that is seen on white and on black, and Okabe and Ito's vermilion and blue."""
+
+FULL = 0.5
+"""Difference of two stimuli from which on it has its full colour."""
 
 
 @final
@@ -58,6 +61,36 @@ class Portraits:
             rgb = as_bytes(as_pictures(x, "x"))
             return np.concatenate([rgb, np.full((*rgb.shape[:3], 1), 255, np.uint8)], axis=-1)
         return self._points(x) if self.kind == "point" else self._profiles(x)
+
+    def difference(
+        self, before: Shaped[np.ndarray, "*x"], after: Shaped[np.ndarray, "*x"]
+    ) -> UInt8[np.ndarray, "1 h w 4"]:
+        """What changes from one stimulus to another.
+
+        Of pictures, the mean over the channels: vermilion where the second is brighter, blue where it is darker, and
+        nothing, whatever the page's colour, where both are alike; full colour from :data:`FULL` on. Of points, the way
+        from one to the other. Of profiles, the difference, with 0 at half the height.
+        """
+        if self.kind == "point":
+            return self._way(before, after)
+        if self.kind == "profile":
+            return self._profiles((FULL + (after - before) / 2)[None])
+        change = np.asarray(after, np.float64) - before
+        change = change.mean(axis=-1) if change.ndim == 3 else change
+        picture = np.where((change > 0)[..., None], STRONG, COLD).astype(np.uint8)
+        picture[..., 3] = np.round(255 * np.minimum(np.abs(change) / FULL, 1))
+        return picture[None]
+
+    def _way(self, before: Float[np.ndarray, "2"], after: Float[np.ndarray, "2"]) -> UInt8[np.ndarray, "1 h w 4"]:
+        from PIL import Image, ImageDraw
+
+        image = Image.fromarray(self._points(after[None])[0])
+        rows, columns = self._pixels(np.stack([before, after]))
+        draw = ImageDraw.Draw(image)
+        start, end = zip(columns.tolist(), rows.tolist(), strict=True)
+        draw.line((start, end), fill=STRONG, width=2)
+        draw.ellipse((start[0] - 5, start[1] - 5, start[0] + 5, start[1] + 5), outline=COLD, width=2)
+        return np.asarray(image)[None]
 
     def _place(self, x: Float[np.ndarray, "n 2"]):
         low, high = x.min(axis=0), x.max(axis=0)

@@ -83,12 +83,14 @@ class Slider extends Control {
   moved() {
     this.set(Number(this.input.value), { gesture: `${this.leaf.name} ${this.gesture}` });
   }
-  update(_, { plain: { value, low, high, step = "any", shown, note = "", locked, disabled = false } }) {
+  update(layer, { plain }) {
+    if (layer) return void (this.note.textContent = plain.text);
+    const { value, low, high, step = "any", shown, note, locked, disabled = false } = plain;
     Object.assign(this.input, { min: low, max: high, step, disabled });
     // A drag that goes on is ahead of the kernel.
     if (![...this.view.link.pending.keys()].includes(`${this.leaf.name} set`)) this.input.value = value;
     this.output.textContent = shown ?? short(value);
-    this.note.textContent = note;
+    if (note !== undefined) this.note.textContent = note;
     if (this.lock) this.lock.checked = locked;
   }
   /** From here to the end (from the start, if it is there) in five seconds, as fast as answers come. */
