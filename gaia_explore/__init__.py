@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
-    from gaia_explore.explorers import AttributeEditor, LatentExplorer, explore
+    from gaia_explore.explorers import AttributeEditor, LatentExplorer, WarpExplorer, explore
     from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
@@ -56,7 +56,7 @@ _HOMES = {
         "attributes",
     ),
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
-    **dict.fromkeys(("AttributeEditor", "LatentExplorer", "explore"), "explorers"),
+    **dict.fromkeys(("AttributeEditor", "LatentExplorer", "WarpExplorer", "explore"), "explorers"),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
@@ -90,6 +90,7 @@ __all__ = [
     "Scaler",
     "Stimuli",
     "VAEConfig",
+    "WarpExplorer",
     "attribute_vectors",
     "attributes",
     "batch",

@@ -1,7 +1,8 @@
 """Colours as numbers: a byte a mark, and a legend that says what the numbers mean.
 
 A legend has ``name`` and ``missing`` (the colour of what is not known), and ``classes`` with their ``palette`` (after
-as many as there are colours, they begin anew) or ``low``, ``high`` and ``scale``.
+as many as there are colours, they begin anew) or ``low``, ``high`` and ``scale``; where these are powers of ten, also
+``log``.
 """
 
 from typing import Any

@@ -187,7 +187,8 @@ def _legend(plain: Mapping[str, Any]) -> Image.Image | None:
     if "classes" in legend:
         entries = [(label, tuple(colours[i])) for i, label in enumerate(legend["classes"][:8])]
     elif "scale" in legend:
-        entries = [(f"{legend['low']:.3g}", tuple(colours[0])), (f"{legend['high']:.3g}", tuple(colours[254]))]
+        low, high = (10**end if legend.get("log") else end for end in (legend["low"], legend["high"]))
+        entries = [(f"{low:.3g}", tuple(colours[0])), (f"{high:.3g}", tuple(colours[254]))]
     else:
         return None
     page = Image.new("RGB", (460, 18), PAPER)
@@ -243,7 +244,7 @@ def _segments(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], cho
 def _cells(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
     picture = ImageDraw.Draw(canvas)
     for corners, ink in zip(arrays["xy"].reshape(-1, 8).tolist(), _inks(arrays, plain), strict=True):
-        picture.polygon(corners, fill=ink)
+        picture.polygon(corners, fill=ink if "numbers" in arrays else None, outline=ink)
 
 
 def _lines(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):

@@ -13,8 +13,9 @@ points
 selection
     ``rows`` of the chart's points that stand out, (k,).
 segments, cells
-    ``xy`` (n, 4) or (n, 8), corner by corner, ``numbers`` and ``legend`` or a ``style`` alone. What is under the
-    pointer is marked in all charts with the same ``linked`` option, by its row.
+    ``xy`` (n, 4) or (n, 8), corner by corner, ``numbers`` and ``legend`` or a ``style`` alone, of which cells have no
+    more than a border. What is under the pointer is marked in all charts with the same ``linked`` option, by its row;
+    in these, points are not found.
 lines
     ``xy`` (n, 2), one line, perhaps ``closed``, of a ``style``; or with ``numbers`` and a ``legend``, a colour a line,
     where ``starts`` (k,) say at which rows lines begin.

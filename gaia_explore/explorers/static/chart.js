@@ -19,6 +19,8 @@ class Chart {
     map.style.width = `${this.width}px`;
     const title = make("div", { className: "gx-title", textContent: leaf.label });
     this.element = make("div", {}, title, ...this.toolbar(), map, this.axes, this.legends);
+    // What stands around the map is no wider than it.
+    this.element.style.width = `${this.width + 2}px`;
     this.listen();
   }
 
@@ -255,7 +257,8 @@ class Chart {
   /** What is under the pointer: a point, or a mark that other charts have too. */
   find(x, y) {
     const linked = this.linkedLayer();
-    this.show(this.of("points") && this.grid ? this.grid.nearest(x, y) : -1, linked ? markAt(linked, x, y) : -1, x, y);
+    const row = !this.leaf.linked && this.of("points") && this.grid ? this.grid.nearest(x, y) : -1;
+    this.show(row, linked ? markAt(linked, x, y) : -1, x, y);
   }
 
   show(row, mark, x, y) {
@@ -312,7 +315,7 @@ function legendOf({ kind, plain, arrays }) {
   if (legend.classes?.length > 16) spans.push(make("span", { textContent: `and ${legend.classes.length - 16} more` }));
   if (legend.scale) {
     const bar = swatch("b", `linear-gradient(90deg, ${legend.scale.join(",")})`);
-    spans.push(make("span", {}, short(legend.low), bar, short(legend.high)));
+    spans.push(make("span", {}, said(legend, legend.low), bar, said(legend, legend.high)));
   }
   if (arrays.numbers?.includes(255)) spans.push(make("span", {}, swatch("i", legend.missing), "missing"));
   return spans;

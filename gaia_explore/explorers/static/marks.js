@@ -11,11 +11,14 @@ function colourTable(legend) {
   return colours;
 }
 
+/** A value of a legend, which may be a power of ten. */
+const said = (legend, value) => short(legend.log ? 10 ** value : value);
+
 /** What a colour number means, in words. */
 function meaning(legend, number) {
   if (!legend?.name) return "";
   if (number === 255) return `${legend.name} missing`;
-  const value = legend.classes?.[number] ?? short(legend.low + ((legend.high - legend.low) * number) / 254);
+  const value = legend.classes?.[number] ?? said(legend, legend.low + ((legend.high - legend.low) * number) / 254);
   return `${legend.name} ${value}`;
 }
 
@@ -169,7 +172,7 @@ function drawShapes(context, { kind, pixels, arrays, plain }, ink) {
     trace(context, Array.from({ length: end - start }, (_, k) => corner(pixels, start + k)));
     if (plain.closed || kind === "cells") context.closePath();
     if (table) context.strokeStyle = context.fillStyle = table[arrays.numbers[i]];
-    if (kind === "cells") context.fill();
+    if (kind === "cells" && table) context.fill();
     context.stroke();
   });
 }
