@@ -25,8 +25,8 @@ LETTERS = 46
 
 FONT = ImageFont.load_default(13)
 
-TYPED = str.maketrans("−–", "--")
-"""The font has no minus and no dash."""
+TYPED = str.maketrans("−–×", "--x")
+"""The font has no minus, dash or times."""
 
 Contents = Mapping[str, Content]
 
@@ -193,13 +193,15 @@ def _legend(plain: Mapping[str, Any]) -> Image.Image | None:
         return None
     page = Image.new("RGB", (460, 18), PAPER)
     picture = ImageDraw.Draw(page)
-    picture.text((0, 0), legend["name"], font=FONT, fill=rgb(INK))
-    at = picture.textlength(legend["name"], font=FONT) + 14
+    name = legend["name"].translate(TYPED)
+    picture.text((0, 0), name, font=FONT, fill=rgb(INK))
+    at = picture.textlength(name, font=FONT) + 14
     for label, colour in entries:
         picture.ellipse((at, 4, at + 9, 13), fill=colour)
         picture.text((at + 13, 0), label, font=FONT, fill=rgb(NEUTRAL))
         at += 27 + picture.textlength(label, font=FONT)
-    return page
+    # No wider than what it says, or it would widen its chart.
+    return page.crop((0, 0, min(round(at), page.width), page.height))
 
 
 Arrays = dict[str, Any]

@@ -19,8 +19,8 @@ THUMBNAIL = 48
 SIDE = 120
 """Pixels along the side of a picture of what is no picture."""
 
-FAINT, STRONG, COLD = (128, 128, 128, 150), (213, 94, 0, 255), (0, 114, 178, 255)
-"""Grey that is seen on white and on black, and Okabe and Ito's vermilion and blue."""
+FAINT, STRONG, COLD = (128, 128, 128, 150), (213, 94, 0, 255), (86, 180, 233, 255)
+"""Grey that is seen on white and on black, and Okabe and Ito's vermilion and sky blue."""
 
 FULL = 0.5
 """Difference of two stimuli from which on it has its full colour."""
@@ -68,7 +68,8 @@ class Portraits:
         """What changes from one stimulus to another.
 
         Of pictures, the mean over the channels: vermilion where the second is brighter, blue where it is darker, and
-        nothing, whatever the page's colour, where both are alike; full colour from :data:`FULL` on. Of points, the way
+        nothing, whatever the page's colour, where both are alike. Opacity grows with the root of the difference, up to
+        :data:`FULL`, so that small ones show. Of points, the way
         from one to the other. Of profiles, the difference, with 0 at half the height.
         """
         if self.kind == "point":
@@ -78,7 +79,7 @@ class Portraits:
         change = np.asarray(after, np.float64) - before
         change = change.mean(axis=-1) if change.ndim == 3 else change
         picture = np.where((change > 0)[..., None], STRONG, COLD).astype(np.uint8)
-        picture[..., 3] = np.round(255 * np.minimum(np.abs(change) / FULL, 1))
+        picture[..., 3] = np.round(255 * np.sqrt(np.minimum(np.abs(change) / FULL, 1)))
         return picture[None]
 
     def _way(self, before: Float[np.ndarray, "2"], after: Float[np.ndarray, "2"]) -> UInt8[np.ndarray, "1 h w 4"]:

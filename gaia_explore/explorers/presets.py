@@ -21,7 +21,7 @@ class Preset:
     @property
     def title(self) -> str:
         """What it does, in words."""
-        told = ", ".join(f"{name} {value:+.2g}" for name, value in self.strengths.items()).replace("-", "−")
+        told = ", ".join(f"{name} {value:+.3g}" for name, value in self.strengths.items()).replace("-", "−")
         return told or "unedited"
 
 

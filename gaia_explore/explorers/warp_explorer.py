@@ -45,7 +45,7 @@ EXTENTS = (50, 150)
 MOST_POINTS = 1000
 """Stimuli that are shown behind a mesh, evenly spaced."""
 
-FAINT = f"{NEUTRAL}70"
+FAINT = f"{NEUTRAL}A8"
 """Of the data, on a page; a still has no shades of it."""
 
 KEPT = 24

@@ -303,11 +303,11 @@ def test_a_preset_saved_in_the_page_is_named_by_what_it_does(tmp_path: Path):
     with pytest.raises(ValueError, match="preset must be one of none yet, got 'x'"):
         explorer.change(preset="x")
     event(explorer, "save", "press")
-    explorer.strengths = {"hat": 1.5, "age": -2}
+    explorer.strengths = {"hat": 1.25, "age": -2}
     saved = event(explorer, "save", "press")
     assert saved.parts["preset"].plain == {
-        "options": ["–", "unedited", "hat +1.5, age −2"],
-        "value": "hat +1.5, age −2",
+        "options": ["–", "unedited", "hat +1.25, age −2"],
+        "value": "hat +1.25, age −2",
     }
 
 
@@ -352,7 +352,7 @@ def test_the_difference_of_pictures_is_vermilion_where_brighter_and_blue_where_d
     picture = portraits.difference(before, after)[0]
     assert picture[0, 0, 3] == 0  # nothing changed: the page shines through
     assert picture[0, 1].tolist() == list(STRONG)
-    assert picture[1, 0].tolist() == [*COLD[:3], 128] and picture[1, 1].tolist() == list(COLD)
+    assert picture[1, 0].tolist() == [*COLD[:3], round(255 * 0.5**0.5)] and picture[1, 1].tolist() == list(COLD)
     explorer = AttributeEditor(Squares(), people((2, 2)), out=tmp_path)
     assert explorer.contents()["after"].arrays["rgba"].shape == (2, 2, 2, 4)
     assert "Vermilion: brighter, blue: darker." in explorer.contents()["realism"].plain["text"]
@@ -362,7 +362,7 @@ def test_pictures_in_colour_differ_by_the_mean_of_their_channels():
     rgb = as_given(np.random.default_rng(0).random((3, 2, 2, 3)))
     after = np.zeros((2, 2, 3))
     after[0, 0] = [0.3, 0, 0]
-    assert Portraits(rgb).difference(np.zeros((2, 2, 3)), after)[0, 0, 0, 3] == round(255 * 0.1 / 0.5)
+    assert Portraits(rgb).difference(np.zeros((2, 2, 3)), after)[0, 0, 0, 3] == round(255 * (0.1 / 0.5) ** 0.5)
 
 
 def test_the_difference_of_points_is_the_way_between_them():
