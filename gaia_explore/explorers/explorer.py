@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from gaia_explore.explorers.drawing import draw
+from gaia_explore.explorers.pages import Walk, page_of, walk_to_dict, write_pages
 from gaia_explore.explorers.parts import Box, Content, Part
 from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.states import History, S, from_json, known, to_json
@@ -60,6 +61,14 @@ class Explorer(ABC, Generic[S]):
     def change(self, **fields: Any):
         """Set some fields of the state."""
         self.state = replace(self.state, **known(type(self.state), fields))
+
+    def follow(self, **fields: Any):
+        """Set some fields as a linked explorer has them; what goes wrong is shown here and stops nothing there."""
+        try:
+            self.change(**fields)
+        except Exception as error:
+            if self._surface is not None:
+                self._surface.tell(Reply(type="error", plain={"text": f"{type(error).__name__}: {error}"}))
 
     @property
     def state_json(self) -> str:
@@ -119,6 +128,28 @@ class Explorer(ABC, Generic[S]):
             write_atomically(folder / "state.json", self.state_json.encode())
         return folder
 
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page that works with no kernel and no network, and return its path.
+
+        It shows the present state. What can be dragged in it was decoded beforehand, on a grid, and is blended between
+        the places of the grid; one control at a time leaves the state.
+        """
+        return write_pages(path, repr(self), [self.page()])
+
+    def page(self) -> dict[str, Any]:
+        """The explorer as JSON for a page without a kernel."""
+        with GUARD:
+            state = self.state
+            walks = []
+            for walk in self._walks(state):
+                wanted = (*walk.pictures, *walk.texts)
+                contents = []
+                for value in walk.values():
+                    parts = self._parts(self._event(state, walk.leaf, walk.what, value))
+                    contents.append({name: parts[name].make() for name in wanted})
+                walks.append(walk_to_dict(walk, contents))
+            return page_of(self._layout.to_dict(), repr(self), self.contents(), walks, self._all_thumbnails())
+
     def answer(self, request: dict[str, Any], buffers: Sequence[Buffer] = ()) -> Reply:
         """Do what the page asks for, and say what it shall show.
 
@@ -171,6 +202,14 @@ class Explorer(ABC, Generic[S]):
     def _thumbnails(self, sheet: int) -> Content:
         """Pictures of the stimuli from row ``sheet`` · :data:`SHEET` on."""
         raise ValueError(f"{type(self).__name__} has no thumbnails")
+
+    def _walks(self, state: S) -> tuple[Walk, ...]:
+        """What can be moved in a page without a kernel."""
+        return ()
+
+    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
+        """Pictures of the stimuli, for a page without a kernel; None for none."""
+        return None
 
     def _frame(self, before: S | None, after: S) -> Reply:
         """What a page that shows one state (None: nothing yet) needs in order to show another."""

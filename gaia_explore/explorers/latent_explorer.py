@@ -9,13 +9,14 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 
 from gaia_explore.embeddings import Embedding
 from gaia_explore.explorers.colours import by_attribute
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, decoded_mean, frame
 from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
+from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.pictures import thumbnails
 from gaia_explore.explorers.planes import Plane, make_plane
@@ -329,6 +330,26 @@ class LatentExplorer(Explorer[LatentState]):
             values.flat[missing] = realism_of(self._set.codec, self._set.neighbours, codes)
         what, more = judged_by(self._set.codec), bool(np.isnan(values).any())
         return Content(plain={"what": what}, arrays={"values": values.astype(np.float32)}, more=more)
+
+    def _walks(self, state: LatentState) -> tuple[Walk, ...]:
+        left, right, bottom, top = self._plane(state).extent
+        smooth = self._set.portraits.kind == "picture"
+        n = 21 if smooth else 33
+        return (
+            Walk(
+                leaf="map",
+                what="move",
+                low=(left, bottom),
+                high=(right, top),
+                shape=(n, n),
+                pictures=("decoded",),
+                texts=("where",),
+                smooth=smooth,
+            ),
+        )
+
+    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
+        return self._set.some_thumbnails()
 
     def _thumbnails(self, sheet: int) -> Content:
         return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})

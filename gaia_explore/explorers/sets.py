@@ -1,16 +1,17 @@
 """The stimuli that an explorer shows, with their codes: made once, shared by explorers of the same set."""
 
 import io
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import final
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Shaped, UInt8
 
 from gaia_explore.explorers.explorer import snapshot
-from gaia_explore.explorers.pictures import Portraits, as_png
+from gaia_explore.explorers.pictures import SHEET, Portraits, as_png, thumbnails
 from gaia_explore.explorers.planes import Neighbours, far_apart
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -18,6 +19,10 @@ from gaia_explore.training import write_atomically
 
 MOST_PACKED = 5000
 """Stimuli of a pack that are shown."""
+
+
+MOST_PIXELS = 260_000
+"""Of all thumbnails in a page without a kernel: some 130 kB."""
 
 
 @final
@@ -68,6 +73,15 @@ class CodedStimuli:
     def far_apart(self) -> tuple[int, int, int]:
         """Rows of three stimuli whose codes lie far apart."""
         return far_apart(self.z)
+
+    def some_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
+        """Small pictures of the first stimuli, as many as a page may carry; None where stimuli are no pictures."""
+        if self.portraits.kind != "picture":
+            return None
+        first = thumbnails(self.portraits, self.stimuli, 0)
+        room = max(MOST_PIXELS // math.prod(first.shape[1:3]), 1)
+        sheets = range(1, min(-(-len(self.stimuli) // SHEET), -(-room // SHEET)))
+        return np.concatenate([first, *(thumbnails(self.portraits, self.stimuli, k) for k in sheets)])[:room]
 
     def write(self, folder: Path, name: str, x: Shaped[np.ndarray, "*x"]):
         """Write one stimulus into a folder, as a PNG where it is a picture, else as numbers."""

@@ -97,7 +97,13 @@ class Surface(AnyWidget):
 @cache
 def script() -> str:
     """The page's script, one ES module."""
-    return "\n".join(asset(f"{name}.js") for name in SCRIPTS)
+    return "\n".join(lean(asset(f"{name}.js")) for name in SCRIPTS)
+
+
+def lean(text: str) -> str:
+    """A script without its comments and indents, which every saved notebook would carry."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith(("//", "/**")))
 
 
 def asset(name: str) -> str:

@@ -6,6 +6,8 @@ const SHEET = 256;
 const HELP =
   "Keys: arrows move (Shift ×10), z and y undo and redo, r resets, e exports; Shift + drag is a lasso, a and 1 to 9 pick anchors.";
 
+const OFFLINE = "A page without a kernel: what can be moved here was decoded beforehand, on a grid.";
+
 class View {
   constructor(model, el) {
     Object.assign(this, { model, leaves: {}, sheets: new Map(), offline: !!model.offline });
@@ -30,6 +32,7 @@ class View {
 
   build(node) {
     if (node.children) return make("div", { className: `gx-${node.kind}` }, ...node.children.map((child) => this.build(child)));
+    if (this.offline) node.tools = node.tools?.filter((tool) => tool !== "anchor");
     const leaf = new LEAVES[node.kind](node, this);
     leaf.element.hidden = node.kind !== "button";
     this.leaves[node.name] = leaf;
@@ -42,9 +45,18 @@ class View {
       make("button", { type: "button", textContent: type[0].toUpperCase() + type.slice(1), onclick: () => this.ask(type) }),
     );
     const help = make("p", { className: "gx-axes", textContent: HELP });
-    const own = this.offline ? [] : [make("div", { className: "gx-bar" }, ...buttons, this.told), help];
+    const own = this.offline ? [make("p", { className: "gx-axes", textContent: OFFLINE })] : [make("div", { className: "gx-bar" }, ...buttons, this.told), help];
     this.leaves = {};
     this.root.replaceChildren(this.build(layout), this.error, ...own);
+    if (this.offline) this.stillness();
+  }
+
+  /** Without a kernel, only what was decoded beforehand can be moved. */
+  stillness() {
+    for (const [name, leaf] of Object.entries(this.leaves)) {
+      const goes = this.model.walks.some((walk) => walk.leaf === name);
+      leaf.still = !goes && !(leaf instanceof Chart);
+    }
   }
 
   ask(type) {
@@ -89,6 +101,8 @@ class View {
     if (!this.leaves[leaf]) return;
     this.leaves[leaf].element.hidden = false;
     this.leaves[leaf].update(layer, { plain, arrays });
+    if (this.leaves[leaf].still)
+      this.leaves[leaf].element.querySelectorAll("input, select, button").forEach((input) => (input.disabled = true));
     this.root.dataset.updates = Number(this.root.dataset.updates ?? 0) + 1;
   }
 
@@ -105,6 +119,7 @@ class View {
 
   /** The picture of a stimulus, if its sheet is here; otherwise it is on its way. */
   thumbnail(row) {
+    if (this.offlineSheets) return row < this.offlineSheets.shape[0] ? pictureOf(this.offlineSheets, row) : null;
     const sheet = Math.floor(row / SHEET);
     if (this.sheets.has(sheet)) return pictureOf(this.sheets.get(sheet), row % SHEET);
     if (!this.offline) this.link.ask({ type: "thumbnails", sheet }, { late: true });
