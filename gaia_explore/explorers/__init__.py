@@ -13,12 +13,24 @@ from gaia_explore.explorers.attribute_editor import AttributeEditor
 from gaia_explore.explorers.attribute_frames import EditorState
 from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
+from gaia_explore.explorers.training_frames import TrainingState
+from gaia_explore.explorers.training_view import TrainingView
 from gaia_explore.explorers.warp_explorer import WarpExplorer
 from gaia_explore.explorers.warp_frames import WarpState
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import Stimuli
 
-__all__ = ["AttributeEditor", "EditorState", "LatentExplorer", "LatentState", "WarpExplorer", "WarpState", "explore"]
+__all__ = [
+    "AttributeEditor",
+    "EditorState",
+    "LatentExplorer",
+    "LatentState",
+    "TrainingState",
+    "TrainingView",
+    "WarpExplorer",
+    "WarpState",
+    "explore",
+]
 
 
 def explore(codec: Codec, stimuli: Stimuli, **options: Any) -> LatentExplorer:

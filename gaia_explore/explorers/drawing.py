@@ -101,13 +101,15 @@ def _table(leaf: Leaf, contents: Contents) -> Image.Image | None:
     lines = [plain["columns"], *plain["rows"]] if plain["rows"] else []
     if not lines:
         return None
-    page = Image.new("RGB", (90 * len(lines[0]) + 60, 18 * len(lines)), PAPER)
+    texts = [[str(cell) for cell in cells] for cells in lines]
+    widths = [round(max(FONT.getlength(text) for text in column)) + 18 for column in zip(*texts, strict=True)]
+    page = Image.new("RGB", (sum(widths), 18 * len(lines)), PAPER)
     picture = ImageDraw.Draw(page)
-    for i, cells in enumerate(lines):
+    for i, cells in enumerate(texts):
         ink = rgb(INK if i else NEUTRAL)
-        picture.text((0, 18 * i), str(cells[0]).translate(TYPED)[:24], font=FONT, fill=ink)
-        for j, cell in enumerate(cells[1:]):
-            picture.text((90 * (j + 2) + 50, 18 * i), str(cell).translate(TYPED), font=FONT, fill=ink, anchor="ra")
+        picture.text((0, 18 * i), cells[0].translate(TYPED), font=FONT, fill=ink)
+        for j, cell in enumerate(cells[1:], 2):
+            picture.text((sum(widths[:j]), 18 * i), cell.translate(TYPED), font=FONT, fill=ink, anchor="ra")
     return page
 
 
@@ -119,12 +121,16 @@ def _pictures(leaf: Leaf, contents: Contents) -> Image.Image | None:
     side = leaf.options["size"]
     captions = plain.get("captions") or [""] * len(pictures)
     below = 18 if any(captions) else 0
-    columns = min(len(pictures), leaf.options.get("columns", 10))
+    names: list[str] = plain.get("rows", [])
+    columns = len(pictures) // len(names) if names else min(len(pictures), leaf.options.get("columns", 10))
     rows = -(-len(pictures) // columns)
-    page = Image.new("RGB", (columns * (side + 8), rows * (side + 8 + below)), PAPER)
+    before = round(max([FONT.getlength(name) + 10 for name in names], default=0))
+    page = Image.new("RGB", (before + columns * (side + 8), rows * (side + 8 + below)), PAPER)
     drawn = ImageDraw.Draw(page)
+    for i, name in enumerate(names):
+        drawn.text((0, i * (side + 8 + below) + side // 2 - 4), name, font=FONT, fill=rgb(INK))
     for i, picture in enumerate(pictures):
-        left, top = i % columns * (side + 8) + 3, i // columns * (side + 8 + below) + 3
+        left, top = before + i % columns * (side + 8) + 3, i // columns * (side + 8 + below) + 3
         image = enlarged(picture, side)
         page.paste(image, (left, top), image)
         border = (plain.get("borders") or [""] * len(pictures))[i]
@@ -166,6 +172,8 @@ def _chart(leaf: Leaf, contents: Contents) -> Image.Image | None:
         _LAYERS[kind](canvas, arrays, content.plain, chosen, scale[0])
         legends.append(_legend(content.plain))
     ImageDraw.Draw(canvas).rectangle((0, 0, width - 1, height - 1), outline=LINE)
+    if leaf.options.get("ticks"):
+        _ticks(canvas, plain)
     axes = [f"{way}: {words}" for way, words in zip(("across", "up"), plain["axes"], strict=True) if words]
     around = [_text(leaf.label, colour=NEUTRAL), canvas, _text(*axes, colour=NEUTRAL), *legends]
     shown = [image for image in around if image is not None]
@@ -175,6 +183,25 @@ def _chart(leaf: Leaf, contents: Contents) -> Image.Image | None:
         page.paste(image, (0, at))
         at += image.height + 4
     return page
+
+
+def _ticks(canvas: Image.Image, plain: Mapping[str, Any]):
+    """Write a few round numbers along the sides."""
+    left, right, bottom, top = plain["extent"]
+    drawn = ImageDraw.Draw(canvas)
+    style = {"font": FONT, "fill": rgb(NEUTRAL), "stroke_width": 2, "stroke_fill": PAPER}
+    for x in ticks(left, right):
+        drawn.text(((x - left) / (right - left) * canvas.width + 2, canvas.height - 17), f"{x:.4g}", **style)
+    for y in ticks(bottom, top):
+        shown = 10**y if plain.get("log") else y
+        drawn.text((3, (top - y) / (top - bottom) * canvas.height - 8), f"{shown:.3g}", **style)
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """A few round numbers between two."""
+    power = 10.0 ** np.floor(np.log10((high - low) / 4))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= (high - low) / 4)
+    return [float(i * step) for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
 
 
 def _legend(plain: Mapping[str, Any]) -> Image.Image | None:
@@ -211,7 +238,9 @@ Chosen = Shaped[np.ndarray, " k"] | None
 def _inks(arrays: Arrays, plain: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """A colour for each mark of a layer."""
     if "numbers" in arrays:
-        return [tuple(colour) for colour in table_of(plain["legend"])[arrays["numbers"]].tolist()]
+        colours = table_of(plain["legend"])[arrays["numbers"]].astype(int)
+        paler = 255 - (255 - colours) * 2 // 5 if plain.get("style") == "faint" else colours
+        return [tuple(colour) for colour in paler.tolist()]
     return [rgb(NEUTRAL if plain.get("style") == "faint" else INK)] * len(arrays["xy"])
 
 
@@ -279,6 +308,9 @@ def _tiles(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen
 def _handles(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):
     picture = ImageDraw.Draw(canvas)
     for (x, y), label in zip(arrays["xy"][:, 0].tolist(), plain["labels"], strict=True):
+        if plain.get("upright"):
+            picture.line((x, 0, x, canvas.height), fill=rgb(INK), width=2)
+            continue
         for radius, ink in ((8, PAPER), (7, rgb(INK))):
             picture.ellipse((x - radius, y - radius, x + radius, y + radius), outline=ink, width=2)
         if label:

@@ -2,7 +2,7 @@
 
 import base64
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from threading import RLock
@@ -211,26 +211,30 @@ class Explorer(ABC, Generic[S]):
         """Pictures of the stimuli, for a page without a kernel; None for none."""
         return None
 
-    def _frame(self, before: S | None, after: S) -> Reply:
-        """What a page that shows one state (None: nothing yet) needs in order to show another."""
+    def _keys(self, state: S) -> dict[str, Hashable]:
+        """What each part of a state depends on."""
+        return {name: part.key for name, part in self._parts(state).items()}
+
+    def _frame(self, shown: Mapping[str, Hashable] | None, after: S) -> Reply:
+        """What a page that shows parts of these keys (None: nothing yet) needs in order to show a state."""
         parts = self._parts(after)
-        shown = {} if before is None else {name: part.key for name, part in self._parts(before).items()}
-        changed = {name: part for name, part in parts.items() if name not in shown or shown[name] != part.key}
+        known = {} if shown is None else shown
+        changed = {name: part for name, part in parts.items() if name not in known or known[name] != part.key}
         plain: dict[str, Any] = {
             "late": [name for name, part in changed.items() if part.late],
-            "gone": [name for name in shown if name not in parts],
+            "gone": [name for name in known if name not in parts],
         }
-        if before is None:
+        if shown is None:
             plain |= {"layout": self._layout.to_dict(), "label": repr(self)}
         made = {name: part.make() for name, part in changed.items() if not part.late}
         return Reply(type="frame", plain=plain, parts=made)
 
     def _take(self, step: Callable[[], None]) -> Reply:
         """Go a step, and say what a page then shows; a step to what cannot be shown is not taken."""
-        before, mark = self.state, self._history.mark()
+        before, shown, mark = self.state, self._keys(self.state), self._history.mark()
         try:
             step()
-            reply = self._frame(before, self.state)
+            reply = self._frame(shown, self.state)
         except Exception:
             self._history.return_to(mark)
             raise
@@ -238,6 +242,26 @@ class Explorer(ABC, Generic[S]):
             for listener in self._listeners:
                 listener(before, self.state)
         return reply
+
+    def _renew(self, change: Callable[[], None], *, wait: bool = True) -> bool:
+        """Change what parts are made of, though not the state: every page is told those whose keys are others then.
+
+        Returns
+        -------
+        bool
+            Whether it was done: it is not where another explorer is at work, unless it may ``wait`` for it.
+        """
+        if not GUARD.acquire(blocking=wait):
+            return False
+        try:
+            shown = self._keys(self.state)
+            change()
+            reply = self._frame(shown, self.state)
+            if self._surface is not None and (reply.parts or any(reply.plain.values())):
+                self._surface.tell(reply)
+        finally:
+            GUARD.release()
+        return True
 
     def _move(self, step: Callable[[], None]):
         """Go a step from Python; the page follows."""

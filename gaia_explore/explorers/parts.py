@@ -4,7 +4,8 @@ The page (``static``) and the still (:mod:`gaia_explore.explorers.drawing`) draw
 show the same.
 
 A *chart* has an extent, axes and layers. Its own content is ``extent`` (left, right, bottom, top) and ``axes`` (two
-texts); the contents of its layers are named ``chart.layer``. Kinds of layers:
+texts), and ``log`` where heights are logarithms to the base 10, whose ticks are the numbers themselves; the contents of
+its layers are named ``chart.layer``. Kinds of layers:
 
 fog
     ``values`` (n, m), from the top left: darker where larger. ``what`` they are. May come in pieces, NaN until then.
@@ -23,12 +24,14 @@ tiles
     Pictures ``rgba`` (n, h, w, 4) whose middles lie at ``xy``, each ``size`` wide in the units of the chart;
     ``borders`` are their colours.
 handles
-    ``xy`` (n, 2), ``labels``, and which of them a click ``moves`` there (its row; −1 for none).
+    ``xy`` (n, 2), ``labels``, and which of them a click ``moves`` there (its row; −1 for none). Those that are
+    ``upright`` are lines from top to bottom.
 
 Styles are "plain", "faint", "dashed" and "bold". Of other leaves:
 
 pictures
-    ``rgba`` (n, h, w, 4), ``captions``, ``borders`` (colours, or ""), and the row that is ``chosen`` (−1: none).
+    ``rgba`` (n, h, w, 4), ``captions``, ``borders`` (colours, or ""), and the row that is ``chosen`` (−1: none). With
+    names of ``rows`` they stand in as many lines of equal length, each behind its name.
 slider
     ``value``, ``low``, ``high``, ``step``, ``shown`` (the value in words), ``note``; ``locked`` where it can be;
     perhaps ``disabled``. A note that takes long to make is a content of its own, ``slider.note``, with a ``text``.
@@ -68,8 +71,8 @@ class Leaf:
         What it is, in words: for eyes where there is room, for screen readers everywhere.
     options
         What never changes: of a chart its ``layers`` (name and kind, from below), ``size`` (width, height in pixels),
-        ``tools``, ``linked`` and ``thumbnails``; of pictures their ``size`` in pixels and whether they are ``movable``;
-        of a slider whether it can ``play``, and be ``lockable``.
+        ``tools``, ``linked``, ``thumbnails`` and whether it has ``ticks``; of pictures their ``size`` in pixels and
+        whether they are ``movable``; of a slider whether it can ``play``, and be ``lockable``.
     """
 
     kind: Kind

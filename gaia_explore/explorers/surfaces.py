@@ -72,6 +72,7 @@ class Surface(AnyWidget):
         super().__init__(_esm=script(), _css=asset("explorer.css"))
         self._answer = answer
         self.on_msg(self._asked)
+        self._belong_to_no_shell()
 
     def tell(self, reply: Reply, view: str = "", seq: int = 0):
         """Send a reply, to one view's request or to every view."""
@@ -81,8 +82,12 @@ class Surface(AnyWidget):
     def send(self, content: Any, buffers: Any = None):
         """Send a message, and let no shell of the kernel own this widget."""
         super().send(content, buffers)
+        self._belong_to_no_shell()
+
+    def _belong_to_no_shell(self):
         # While a cell runs, JupyterLab has a second shell of the kernel answer widgets. But ipykernel 7.4 hands what a
-        # widget says to the shell that last spoke to it, here that of the busy cell, unless it forgets which one did.
+        # widget says to the shell that last spoke to it, be it to make it, here that of the busy cell, unless it
+        # forgets which one did.
         vars(self.comm).pop("_reply_subshell_id", None)
 
     def _asked(self, _widget: Any, content: dict[str, Any], buffers: list[Buffer]):

@@ -3,6 +3,7 @@
 import base64
 import io
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gaia_explore.explorers.explorer import Explorer, snapshot
-from gaia_explore.explorers.parts import Content, Leaf, Part, column
+from gaia_explore.explorers.explorer import GUARD, Explorer, snapshot
+from gaia_explore.explorers.parts import Content, Leaf, Part, column, now
 from gaia_explore.explorers.states import State
 from gaia_explore.explorers.surfaces import Reply, Surface, script
 
@@ -143,6 +144,30 @@ def test_an_answer_that_cannot_be_sent_is_told_too(sent: list, monkeypatch: pyte
     assert sent == [({}, [])]
 
 
+def test_what_changes_outside_the_state_is_told_to_every_page_and_only_that(sent: list):
+    class Clock(Counter):
+        time = 0
+
+        def _parts(self, state: Count) -> dict[str, Part]:
+            return super()._parts(state) | {"time": now(text=str(self.time))}
+
+        def pass_time(self, hours: int, **options: bool) -> bool:
+            return self._renew(lambda: setattr(self, "time", self.time + hours), **options)
+
+    clock = Clock()
+    assert clock.pass_time(1) and sent == []  # nobody is there to be told
+    assert clock.widget.comm is not None
+    clock.pass_time(0)
+    assert sent == []  # nothing is other than before
+    clock.pass_time(1)
+    ((message, _),) = sent
+    assert (message["type"], message["view"], message["seq"]) == ("frame", "", 0)
+    assert [(part["name"], part["plain"]) for part in message["parts"]] == [("time", {"text": "2"})]
+    with ThreadPoolExecutor() as pool, GUARD:
+        assert not pool.submit(clock.pass_time, 1, wait=False).result()
+    assert clock.time == 2 and clock.pass_time(1, wait=False) and clock.state == Count()
+
+
 def test_the_state_is_set_from_python_and_every_page_is_told(sent: list):
     counter = Counter()
     counter.state = Count(number=1)  # nobody is there to be told
@@ -204,7 +229,7 @@ def test_requests_from_two_threads_take_turns(sent: list):
 def test_the_answers_of_a_busy_cell_may_come_from_the_kernels_second_shell():
     counter = Counter()
     comm = counter.widget.comm
-    assert comm is not None
+    assert comm is not None and "_reply_subshell_id" not in vars(comm)
     for _ in range(2):
         vars(comm)["_reply_subshell_id"] = "busy"
         counter.change(number=counter.state.number + 1)

@@ -60,12 +60,14 @@ class Chart {
     arrays.xy.set(before.arrays.xy.slice(at, at + 2), at);
   }
 
-  place({ extent, axes, label, sheets }) {
+  place({ extent, axes, label, sheets, log = false }) {
     [this.left, this.right, this.bottom, this.top] = extent;
+    this.log = log;
     Object.assign(this, { scaleX: this.width / (this.right - this.left), scaleY: this.height / (this.top - this.bottom) });
     this.rows = sheets ?? 0;
     this.axes.textContent = [`→ ${axes[0]}`, `↑ ${axes[1]}`].filter((words) => words.length > 2).join("   ");
-    this.overlay.setAttribute("aria-label", `${label ?? this.leaf.label}. Arrow keys move the cursor.`);
+    const keys = this.leaf.layers.some(([, kind]) => kind === "handles") ? " Arrow keys move the cursor." : "";
+    this.overlay.setAttribute("aria-label", `${label ?? this.leaf.label}.${keys}`);
     Object.values(this.contents).forEach((content) => this.project(content));
     this.later(true);
   }
@@ -126,7 +128,7 @@ class Chart {
       context.fillText(text, x, y);
     };
     for (const x of ticks(this.left, this.right)) write(short(x), this.to(x, 0)[0] + 2, this.height - 3);
-    for (const y of ticks(this.bottom, this.top)) write(short(y), 2, this.to(0, y)[1] + 3);
+    for (const y of ticks(this.bottom, this.top)) write(short(this.log ? 10 ** y : y), 2, this.to(0, y)[1] + 3);
     context.globalAlpha = 1;
   }
 

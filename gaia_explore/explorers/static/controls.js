@@ -34,10 +34,10 @@ class Checks extends Control {
     this.element.append(this.group);
   }
   update(_, { plain: { options, chosen } }) {
-    if (!this.inputs.length) {
+    if (this.inputs.map((input) => input.value).join("\n") !== options.join("\n")) {
       const onchange = () => this.set(this.inputs.filter((input) => input.checked).map((input) => input.value));
       this.inputs = options.map((value) => make("input", { type: "checkbox", value, onchange }));
-      this.group.append(...this.inputs.map((input) => make("label", {}, input, input.value)));
+      this.group.replaceChildren(this.group.firstChild, ...this.inputs.map((input) => make("label", {}, input, input.value)));
     }
     this.inputs.forEach((input) => (input.checked = chosen.includes(input.value)));
   }
@@ -152,21 +152,28 @@ class Pictures extends Control {
   build() {
     this.element = make("div", { className: "gx-pictures", role: "group", "aria-label": this.leaf.label });
     this.figures = [];
+    this.names = [];
   }
-  update(_, { plain: { captions = [], borders = [], chosen = -1 }, arrays: { rgba } }) {
+  update(_, { plain: { captions = [], borders = [], chosen = -1, rows = [] }, arrays: { rgba } }) {
     const n = rgba.shape[0];
+    const columns = n / rows.length;
+    this.names.forEach((name) => name.remove());
     while (this.figures.length > n) this.figures.pop().element.remove();
     while (this.figures.length < n) this.figures.push(this.figure(this.figures.length));
     this.figures.forEach(({ element, canvas, context, caption }, i) => {
       const words = captions[i] ?? "";
       caption.textContent = words;
-      canvas.setAttribute("aria-label", `${this.leaf.label} ${words}`);
+      canvas.setAttribute("aria-label", `${this.leaf.label} ${rows[Math.floor(i / columns)] ?? ""} ${words}`);
       element.style.setProperty("--gx-border", borders[i] || "");
       element.toggleAttribute("data-chosen", i === chosen);
       const picture = pictureOf(rgba, i);
       context.clearRect(0, 0, this.leaf.size, this.leaf.size);
       drawInto(context, picture, 0, 0, this.leaf.size);
     });
+    this.element.toggleAttribute("data-rows", rows.length > 0);
+    this.element.style.gridTemplateColumns = `auto repeat(${columns}, max-content)`;
+    this.names = rows.map((textContent) => make("span", { textContent }));
+    this.names.forEach((name, i) => this.figures[i * columns].element.before(name));
   }
   figure(i) {
     const [canvas, context] = canvasOf(this.leaf.size, this.leaf.size, { className: "gx-stimulus", role: "img" });
