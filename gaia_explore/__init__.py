@@ -33,7 +33,14 @@ if TYPE_CHECKING:
         fit_probe,
         portrait,
     )
-    from gaia_explore.explorers import AttributeEditor, LatentExplorer, TrainingView, WarpExplorer, explore
+    from gaia_explore.explorers import (
+        AttributeEditor,
+        CompareExplorer,
+        LatentExplorer,
+        TrainingView,
+        WarpExplorer,
+        explore,
+    )
     from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
     from gaia_explore.geometry import Mesh, hull_mesh, warp
@@ -56,7 +63,9 @@ _HOMES = {
         "attributes",
     ),
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
-    **dict.fromkeys(("AttributeEditor", "LatentExplorer", "TrainingView", "WarpExplorer", "explore"), "explorers"),
+    **dict.fromkeys(
+        ("AttributeEditor", "CompareExplorer", "LatentExplorer", "TrainingView", "WarpExplorer", "explore"), "explorers"
+    ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
@@ -80,6 +89,7 @@ __all__ = [
     "AttributeEditor",
     "AttributeVectors",
     "Codec",
+    "CompareExplorer",
     "Continuum",
     "Follower",
     "GAIAConfig",

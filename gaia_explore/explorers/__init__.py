@@ -11,6 +11,8 @@ from typing import Any
 
 from gaia_explore.explorers.attribute_editor import AttributeEditor
 from gaia_explore.explorers.attribute_frames import EditorState
+from gaia_explore.explorers.compare_explorer import CompareExplorer
+from gaia_explore.explorers.compare_frames import CompareState
 from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
 from gaia_explore.explorers.training_frames import TrainingState
@@ -22,6 +24,8 @@ from gaia_explore.stimuli import Stimuli
 
 __all__ = [
     "AttributeEditor",
+    "CompareExplorer",
+    "CompareState",
     "EditorState",
     "LatentExplorer",
     "LatentState",
