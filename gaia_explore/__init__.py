@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         CompareExplorer,
         LatentExplorer,
         TrainingView,
+        UMAPView,
         WarpExplorer,
         explore,
     )
@@ -65,6 +66,10 @@ _HOMES = {
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
     **dict.fromkeys(
         ("AttributeEditor", "CompareExplorer", "LatentExplorer", "TrainingView", "WarpExplorer", "explore"), "explorers"
+    ),
+    **dict.fromkeys(
+        ("AttributeEditor", "CompareExplorer", "LatentExplorer", "TrainingView", "UMAPView", "WarpExplorer", "explore"),
+        "explorers",
     ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
@@ -100,6 +105,7 @@ __all__ = [
     "Scaler",
     "Stimuli",
     "TrainingView",
+    "UMAPView",
     "VAEConfig",
     "WarpExplorer",
     "attribute_vectors",

@@ -17,6 +17,8 @@ from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
 from gaia_explore.explorers.training_frames import TrainingState
 from gaia_explore.explorers.training_view import TrainingView
+from gaia_explore.explorers.umap_frames import UMAPState
+from gaia_explore.explorers.umap_view import UMAPView
 from gaia_explore.explorers.warp_explorer import WarpExplorer
 from gaia_explore.explorers.warp_frames import WarpState
 from gaia_explore.latent import Codec
@@ -31,6 +33,8 @@ __all__ = [
     "LatentState",
     "TrainingState",
     "TrainingView",
+    "UMAPState",
+    "UMAPView",
     "WarpExplorer",
     "WarpState",
     "explore",

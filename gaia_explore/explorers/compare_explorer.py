@@ -217,7 +217,7 @@ class CompareExplorer(Explorer[CompareState]):
         captions, made = [f"no. {row}" for row in shown], [x]
         for own in self._sets.values():
             made.append(reconstructions(own, shown))
-            captions += [f"{error:.3g}" for error in errors(x, made[-1])]
+            captions += [f"{error:.2g}" for error in errors(x, made[-1])]
         pictures = self._first_set.portraits(np.concatenate(made))
         return Content(plain={"rows": ["original", *self._sets], "captions": captions}, arrays={"rgba": pictures})
 
@@ -226,7 +226,7 @@ class CompareExplorer(Explorer[CompareState]):
         return Content(
             plain={
                 "rows": list(strips),
-                "captions": [f"{error:.3g}" for error in realism],
+                "captions": [f"{error:.2g}" for error in realism],
                 "borders": written(*by_value(realism, "realism")),
             },
             arrays={"rgba": self._first_set.portraits(np.concatenate(list(strips.values())))},

@@ -12,9 +12,9 @@ import pandas as pd
 from jaxtyping import Float64, UInt8
 
 from gaia_explore.embeddings import Embedding
-from gaia_explore.explorers.colours import by_attribute
+from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.explorer import Explorer
-from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, decoded_mean, frame
+from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, frame
 from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
 from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
@@ -23,7 +23,6 @@ from gaia_explore.explorers.planes import Plane, make_plane
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import write_atomically
 
 BAND = 48
 """Places of the realism map that are judged in one go, so that the cursor need not wait for all of them."""
@@ -156,15 +155,21 @@ class LatentExplorer(Explorer[LatentState]):
         parts = {
             "colour": now(options=[*self._set.names, "none"], value=state.colour),
             "layers": now(options=list(LAYERS), chosen=list(layers)),
-            "map": Part(key=key, make=lambda: self._chart(state)),
+            "map": Part(key=key, make=lambda: map_parts.chart(self.stimuli, self._plane(state))),
             "map.points": Part(key=(key, state.colour), make=lambda: self._points(state)),
-            "map.selection": Part(key=state.selection, make=lambda: self._selected(state)),
-            "map.handles": Part(key=(key, state.cursor, state.anchors), make=lambda: self._handles(state)),
-            "decoded": Part(key=(key, state.cursor), make=lambda: self._decoded(state)),
+            "map.selection": Part(key=state.selection, make=lambda: map_parts.selected(state.selection)),
+            "map.handles": Part(
+                key=(key, state.cursor, state.anchors),
+                make=lambda: self._handles(state),
+            ),
+            "decoded": Part(
+                key=(key, state.cursor),
+                make=lambda: self._decoded(state),
+            ),
             "where": Part(
                 key=(key, state.cursor), make=lambda: Content(plain={"text": self._at(state).text, "live": True})
             ),
-            "comparison": Part(key=state.selection, make=lambda: self._table(state)),
+            "comparison": Part(key=state.selection, make=lambda: map_parts.table(self.stimuli, state.selection)),
         }
         if len(self.planes) > 1:
             parts["plane"] = now(options=list(self.planes), value=state.plane)
@@ -174,7 +179,7 @@ class LatentExplorer(Explorer[LatentState]):
         if len(state.anchors) > 1:
             parts["map.path"] = Part(key=(key, state.anchors), make=lambda: self._path(state))
         if state.selection:
-            parts["mean"] = Part(key=state.selection, make=lambda: self._mean(state))
+            parts["mean"] = Part(key=state.selection, make=lambda: map_parts.mean(self._set, state.selection))
         if "density" in layers:
             parts["map.density"] = Part(key=key, make=lambda: self._contours(state))
         if "hull" in layers:
@@ -191,24 +196,12 @@ class LatentExplorer(Explorer[LatentState]):
                 case "select":
                     return replace(state, selection=tuple(value))
                 case "pick":
-                    return replace(state, anchors=self._picked(state, value))
+                    return replace(state, anchors=map_parts.picked(state.anchors, value, self._at(state).nearest))
         if name in ("across", "up"):
             across, up = state.dimensions
             chosen = int(value) - 1
             return replace(state, dimensions=(chosen, up) if name == "across" else (across, chosen))
         return super()._event(state, name, what, value)
-
-    def _picked(self, state: LatentState, value: Mapping[str, Any]) -> tuple[int, ...]:
-        """The anchors after a stimulus (that nearest to the cursor, if none is said) is picked, perhaps for a place."""
-        row = int(value.get("row", -1))
-        row = self._at(state).nearest if row < 0 else row
-        others = [anchor for anchor in state.anchors if anchor != row]
-        if "place" not in value:
-            return tuple(others if row in state.anchors else [*others, row])
-        anchors, place = list(state.anchors), int(value["place"])
-        if row in anchors:
-            return state.anchors
-        return tuple([*anchors[:place], row, *anchors[place + 1 :]])
 
     def _checked(self, state: LatentState, before: LatentState | None = None) -> LatentState:
         d = self.z.shape[1]
@@ -268,47 +261,17 @@ class LatentExplorer(Explorer[LatentState]):
     def _at(self, state: LatentState) -> Frame:
         return frame(self._set.codec, self._plane(state), self._set.neighbours, state.cursor)
 
-    def _chart(self, state: LatentState) -> Content:
-        plane = self._plane(state)
-        n = len(self.stimuli)
-        label = f"{n:,} latent codes of {self.stimuli.title}"
-        return Content(plain={"extent": plane.extent, "axes": plane.axes, "label": label, "sheets": n})
-
     def _points(self, state: LatentState) -> Content:
-        numbers, legend = by_attribute(self.stimuli, state.colour)
-        points = self._plane(state).points.astype(np.float32)
-        return Content(plain={"legend": legend, "word": "stimulus"}, arrays={"xy": points, "numbers": numbers})
-
-    def _selected(self, state: LatentState) -> Content:
-        return Content(arrays={"rows": np.array(state.selection, np.uint32)})
+        return map_parts.points(self.stimuli, self._plane(state), state.colour)
 
     def _handles(self, state: LatentState) -> Content:
-        points = self._plane(state).points
-        places = np.concatenate([[state.cursor], points[list(state.anchors)]]).astype(np.float32)
-        labels = ["", *(str(i + 1) for i in range(len(state.anchors)))]
-        return Content(plain={"labels": labels, "moves": 0}, arrays={"xy": places})
+        return map_parts.handles(self._plane(state), state.cursor, state.anchors)
 
     def _path(self, state: LatentState) -> Content:
-        points = self._plane(state).points[list(state.anchors)]
-        return Content(plain={"style": "bold"}, arrays={"xy": points.astype(np.float32)})
+        return map_parts.path(self._plane(state), state.anchors)
 
     def _decoded(self, state: LatentState) -> Content:
-        picture = self._set.portraits(self._at(state).stimulus[None])
-        return Content(plain={"captions": ["at the cursor"]}, arrays={"rgba": picture})
-
-    def _mean(self, state: LatentState) -> Content:
-        mean = decoded_mean(self._set.codec, self.z, state.selection)
-        captions = [f"mean of {len(state.selection):,} selected"]
-        return Content(plain={"captions": captions}, arrays={"rgba": self._set.portraits(mean[None])})
-
-    def _table(self, state: LatentState) -> Content:
-        table = comparison(self.stimuli.attributes, state.selection)
-        ranked = table.iloc[np.argsort(-table["difference"].abs().fillna(0).to_numpy(), kind="stable")[:10]]
-        cells = [
-            [str(name), f"{own:.3g}", f"{every:.3g}", "–" if np.isnan(sd) else f"{sd:+.2f}"]
-            for name, own, every, sd in ranked.itertuples()
-        ]
-        return Content(plain={"columns": ["", "selected", "all", "difference, SD"], "rows": cells})
+        return map_parts.portrait(self._set, self._at(state).stimulus, "at the cursor")
 
     def _contours(self, state: LatentState) -> Content:
         plane = self._plane(state)
@@ -355,23 +318,7 @@ class LatentExplorer(Explorer[LatentState]):
         return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
 
     def _export(self, folder: Path):
-        """The code at the cursor, and the selection with its attributes and codes, as tables; both decoded.
-
-        ``cursor.csv``, ``selection.csv``; ``cursor.png`` and ``mean.png`` where stimuli are pictures, else
-        ``cursor.npy`` and ``mean.npy``.
-        """
-        state, names = self.state, [f"z{i + 1}" for i in range(self.z.shape[1])]
-        at = self._at(state)
-        about = pd.DataFrame([at.code], columns=names).assign(nearest=at.nearest, distance=at.distance)
-        table = about.assign(**{at.realism[0]: at.realism[1]}).to_csv(index=False)
-        write_atomically(folder / "cursor.csv", table.encode())
-        self._set.write(folder, "cursor", at.stimulus)
-        if state.selection:
-            rows = list(state.selection)
-            codes = pd.DataFrame(self.z[rows], columns=names, index=pd.Index(rows, name="stimulus"))
-            attributes = self.stimuli.attributes.iloc[rows].set_axis(codes.index)
-            write_atomically(folder / "selection.csv", pd.concat([attributes, codes], axis=1).to_csv().encode())
-            self._set.write(folder, "mean", decoded_mean(self._set.codec, self.z, state.selection))
+        map_parts.export(self._set, folder, self._at(self.state), self.state.selection)
 
     def __repr__(self) -> str:
         n, d = self.z.shape

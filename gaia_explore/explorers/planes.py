@@ -94,6 +94,12 @@ class Neighbours:
         distances, rows = self._tree.query(codes)
         return np.asarray(distances), np.asarray(rows)
 
+    def of(self, row: int, k: int) -> tuple[Float64[np.ndarray, " k"], Integer[np.ndarray, " k"]]:
+        """Distances to the k other codes that are nearest to one, and their rows, in order."""
+        distances, rows = self._tree.query(self._tree.data[row], k=min(k + 1, self._tree.n))
+        others = np.asarray(rows) != row
+        return np.asarray(distances)[others][:k], np.asarray(rows)[others][:k]
+
 
 def make_plane(
     z: Float64[np.ndarray, "n d"], kind: str, dimensions: tuple[int, ...], anchors: tuple[int, ...]
