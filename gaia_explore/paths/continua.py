@@ -1,5 +1,6 @@
 """Continua: stimuli in equal steps along a path through anchors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple, final
@@ -129,7 +130,7 @@ def continuum(
         raise ValueError(
             f"spacing='perceptual' needs a codec or judge with features, such as a GAIA's, got {type(source).__name__}"
         )
-    legs = [_leg(kind, *ends, data, number) for number, ends in enumerate(pairwise(path.astype(np.float64)))]
+    legs = _legs(path, data, kind)
     n_fine = max(LEAST, -(-FINE * (n_steps - 1) // len(legs)))
     measured = [_measured(leg, n_fine, codec, spacing, perceiver) for leg in legs]
     codes, t = _placed(legs, measured, path, n_steps)
@@ -152,6 +153,30 @@ def continuum(
         kind=kind,
         spacing=spacing,
     )
+
+
+def curve(
+    anchors: Shaped[np.ndarray, "..."], data: Shaped[np.ndarray, "..."] | Neighbourhood, *, kind: str = "linear"
+) -> Callable[[Float64[np.ndarray, " m"]], Float32[np.ndarray, "m d"]]:
+    """The path that :func:`continuum` takes its steps on: codes at any positions t, 0 to the number of legs.
+
+    Raises
+    ------
+    ValueError
+        As :func:`continuum` for anchors, data and kind.
+    """
+    data = data if isinstance(data, Neighbourhood) else Neighbourhood(data)
+    path = _checked(anchors, data, n_steps=len(np.atleast_1d(anchors)), kind=kind, spacing="latent")
+    legs = _legs(path, data, kind)
+
+    def at(t: Float64[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
+        on = np.clip(np.floor(t).astype(np.int64), 0, len(legs) - 1)
+        codes = np.empty((len(t), path.shape[1]), np.float32)
+        for number in np.unique(on):
+            codes[on == number] = legs[number].at(t[on == number] - number)
+        return codes
+
+    return at
 
 
 def mix(stimuli: Float32[np.ndarray, "s *x"], t: Float64[np.ndarray, " s"]) -> Float32[np.ndarray, "s *x"]:
@@ -178,6 +203,10 @@ def _checked(
     if n_steps < len(codes):
         raise ValueError(f"n_steps must be at least one an anchor, {len(codes)} here, got {n_steps}")
     return codes
+
+
+def _legs(path: Float32[np.ndarray, "a d"], data: Neighbourhood, kind: str) -> list[Leg]:
+    return [_leg(kind, *ends, data, number) for number, ends in enumerate(pairwise(path.astype(np.float64)))]
 
 
 def _leg(kind: str, start: np.ndarray, end: np.ndarray, data: Neighbourhood, number: int) -> Leg:

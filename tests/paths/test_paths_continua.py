@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaia_explore.paths import KINDS, SPACINGS, Neighbourhood, continuum
+from gaia_explore.paths import KINDS, SPACINGS, Neighbourhood, continuum, curve
 from gaia_explore.paths.continua import allot
 
 ANCHORS = np.array([[0.2, 0.1], [1.0, 0.4], [0.3, 2.0]], np.float32)
@@ -38,6 +38,18 @@ def test_every_anchor_is_a_step_exactly_whatever_the_path(kind: Any, spacing: An
     np.testing.assert_array_equal(found.t[found.anchors], [0, 1, 2])
     np.testing.assert_array_equal(found.stimuli, squares.decode(found.codes))
     assert np.all(np.diff(found.t) > 0) and found.leg.tolist() == [min(int(t), 1) for t in found.t]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_curve_passes_all_steps_of_a_continuum_at_their_t(kind: Any):
+    found = continuum(Identity(), ANCHORS, DATA, n_steps=12, kind=kind)
+    at = curve(ANCHORS, Neighbourhood(DATA), kind=kind)
+    np.testing.assert_allclose(at(found.t), found.codes, atol=1e-6)
+    np.testing.assert_allclose(at(np.array([2.0, 0.0, 1.0])), ANCHORS[[2, 0, 1]], atol=1e-6)
+    with pytest.raises(ValueError, match=r"kind must be one of linear, spherical, neighbours, got 'curly'"):
+        curve(ANCHORS, DATA, kind="curly")
+    with pytest.raises(ValueError, match=r"anchors must be at least 2 codes, \(a, d\), got shape \(2,\)"):
+        curve(ANCHORS[0], DATA)
 
 
 def lengths_along(path: Any, codec: Any, spacing: str, anchors: np.ndarray) -> np.ndarray:
