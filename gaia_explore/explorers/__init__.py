@@ -15,6 +15,8 @@ from gaia_explore.explorers.compare_explorer import CompareExplorer
 from gaia_explore.explorers.compare_frames import CompareState
 from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
+from gaia_explore.explorers.morph_explorer import MorphExplorer
+from gaia_explore.explorers.morph_frames import MorphState
 from gaia_explore.explorers.training_frames import TrainingState
 from gaia_explore.explorers.training_view import TrainingView
 from gaia_explore.explorers.umap_frames import UMAPState
@@ -31,6 +33,8 @@ __all__ = [
     "EditorState",
     "LatentExplorer",
     "LatentState",
+    "MorphExplorer",
+    "MorphState",
     "TrainingState",
     "TrainingView",
     "UMAPState",

@@ -172,7 +172,7 @@ class Explorer(ABC, Generic[S]):
                 case "reset":
                     return self._take(lambda: self._history.enter(self._first))
                 case "export":
-                    return Reply(type="told", plain={"text": f"Written to {self.export()}"})
+                    return Reply(type="told", plain={"text": self._told(self.export())})
                 case "late":
                     content = self._parts(before)[request["name"]].make()
                     return Reply(type="frame", parts={request["name"]: content})
@@ -198,6 +198,10 @@ class Explorer(ABC, Generic[S]):
 
     def _export(self, folder: Path):
         """Write what this explorer exports beside its state and its picture."""
+
+    def _told(self, folder: Path) -> str:
+        """What the page says after an export."""
+        return f"Written to {folder}"
 
     def _thumbnails(self, sheet: int) -> Content:
         """Pictures of the stimuli from row ``sheet`` · :data:`SHEET` on."""

@@ -1,6 +1,6 @@
 """What the LatentExplorer shows, as arrays and plain values: a decoded stimulus, a table of a selection."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Shaped
 from pandas.api.types import is_numeric_dtype
 
-from gaia_explore.explorers.maps import judged_by, realism_of
+from gaia_explore.explorers.maps import judged_by
 from gaia_explore.explorers.planes import Neighbours, Plane
 from gaia_explore.explorers.states import State
 from gaia_explore.latent import Codec, Judge
@@ -64,21 +64,29 @@ class Frame:
 
 def frame(codec: Codec, plane: Plane, neighbours: Neighbours, cursor: tuple[float, ...]) -> Frame:
     """Decode the point under the cursor, and say how far its code is from the nearest data."""
-    code = plane.lift(np.array([cursor], np.float64)).astype(np.float32)
-    stimulus = np.asarray(codec.decode(code), np.float32)[0]
-    distances, rows = neighbours(code)
+    at = look_at(codec, neighbours, plane.lift(np.array([cursor], np.float64))[0])
+    return replace(at, text=f"Cursor at ({cursor[0]:.3g}, {cursor[1]:.3g}). {at.text}")
+
+
+def look_at(codec: Codec, neighbours: Neighbours, code: Float[np.ndarray, " d"], judge: Judge | None = None) -> Frame:
+    """Decode a code, and say how far it is from the nearest data, and what a judge (else the codec) thinks of it."""
+    code = code.astype(np.float32)
+    stimulus = np.asarray(codec.decode(code[None]), np.float32)[0]
+    distances, rows = neighbours(code[None])
     distance, row = float(distances[0]), int(rows[0])
-    what, error = judged_by(codec), float(realism_of(codec, neighbours, code)[0])
     times = f" ({distance / neighbours.usual:.1f} times the usual)" if neighbours.usual else ""
-    text = f"Cursor at ({cursor[0]:.3g}, {cursor[1]:.3g}). Nearest code: stimulus {row}, {distance:.3g} away{times}."
-    if isinstance(codec, Judge):
+    text = f"Nearest code: stimulus {row}, {distance:.3g} away{times}."
+    judge = codec if judge is None and isinstance(codec, Judge) else judge
+    error = distance
+    if judge is not None:
+        error = float(judge.realism(stimulus[None])[0])
         text += f" Discriminator's error {error:.3g}."
     return Frame(
-        code=code[0],
+        code=code,
         stimulus=stimulus,
         nearest=row,
         distance=distance,
-        realism=(what, error),
+        realism=(judged_by(codec if judge is None else judge), error),
         text=text,
     )
 

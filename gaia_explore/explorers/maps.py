@@ -13,7 +13,7 @@ SHARES = (0.25, 0.5, 0.75, 0.95)
 CORNERS = ((0, 0), (0, 1), (1, 1), (1, 0))
 
 
-def judged_by(codec: Codec) -> str:
+def judged_by(codec: object) -> str:
     """What tells how far a decoded stimulus is from the data: the discriminator where there is one, else its code."""
     return "discriminator's error" if isinstance(codec, Judge) else "distance to the nearest code"
 

@@ -71,8 +71,9 @@ class Leaf:
         What it is, in words: for eyes where there is room, for screen readers everywhere.
     options
         What never changes: of a chart its ``layers`` (name and kind, from below), ``size`` (width, height in pixels),
-        ``tools``, ``linked``, ``thumbnails`` and whether it has ``ticks``; of pictures their ``size`` in pixels and
-        whether they are ``movable``; of a slider whether it can ``play``, and be ``lockable``.
+        ``tools``, ``linked``, ``thumbnails`` and whether it has ``ticks``; of pictures their ``size`` in pixels, how
+        many ``columns`` of them there are at most, and whether they are ``movable`` or ``clickable``; of a slider
+        whether it can ``play``, and be ``lockable``.
     """
 
     kind: Kind

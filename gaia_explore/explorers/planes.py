@@ -11,6 +11,9 @@ from scipy.spatial import ConvexHull, KDTree, QhullError
 from gaia_explore.embeddings import Embedding, LinearEmbedding, back_project, pca, umap
 from gaia_explore.geometry import span_plane
 
+USUAL = 0.95
+"""What so large a share of the data is called usual."""
+
 MARGIN = 0.08
 """Free space around the points, as a share of their extent."""
 
@@ -82,12 +85,19 @@ class Neighbours:
     ----------
     z
         The codes of the stimuli.
+
+    Attributes
+    ----------
+    usual, largest_usual
+        How far a code's nearest other is: the median, and what 95 % of them do not exceed.
     """
 
     def __init__(self, z: Float64[np.ndarray, "n d"]):
         self._tree = KDTree(z)
         some = z[:: max(len(z) // 500, 1)]
-        self.usual = float(np.median(self._tree.query(some, k=2)[0][:, 1]))
+        distances = self._tree.query(some, k=2)[0][:, 1]
+        self.usual = float(np.median(distances))
+        self.largest_usual = float(np.quantile(distances, USUAL))
 
     def __call__(self, codes: Float[np.ndarray, "m d"]) -> tuple[Float64[np.ndarray, " m"], Integer[np.ndarray, " m"]]:
         """Distance to the nearest code, and its row."""

@@ -70,6 +70,16 @@ class CodedStimuli:
             raise ValueError(f"{argument} must name rows of the {n} stimuli, got {min(rows)} to {max(rows)}")
         return tuple(dict.fromkeys(map(int, rows))) if ordered else tuple(np.unique(np.array(rows, int)).tolist())
 
+    def enough(self, anchors: tuple[int, ...], least: int) -> tuple[int, ...]:
+        """Anchors, and where they are fewer than so many, stimuli after them whose codes lie far apart."""
+        if len(anchors) >= least:
+            return anchors
+        return tuple(dict.fromkeys((*anchors, *self._apart, *range(min(least, len(self.stimuli))))))[:least]
+
+    @cached_property
+    def _apart(self) -> tuple[int, ...]:
+        return self.far_apart()
+
     def far_apart(self) -> tuple[int, int, int]:
         """Rows of three stimuli whose codes lie far apart."""
         return far_apart(self.z)

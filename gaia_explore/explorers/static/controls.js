@@ -151,6 +151,7 @@ class Table extends Control {
 class Pictures extends Control {
   build() {
     this.element = make("div", { className: "gx-pictures", role: "group", "aria-label": this.leaf.label });
+    if (this.leaf.columns) this.element.style.maxWidth = `${this.leaf.columns * (this.leaf.size + 12)}px`;
     this.figures = [];
     this.names = [];
   }
@@ -179,13 +180,14 @@ class Pictures extends Control {
     const [canvas, context] = canvasOf(this.leaf.size, this.leaf.size, { className: "gx-stimulus", role: "img" });
     const caption = make("figcaption");
     const element = make("figure", {}, canvas, caption);
-    if (this.leaf.movable) this.makeMovable(element, i);
+    if (this.leaf.movable || this.leaf.clickable) this.makeMovable(element, i);
     this.element.append(element);
     return { element, canvas, context, caption };
   }
-  /** A click chooses; a drag, or Alt and an arrow key, changes the order; Delete removes. */
+  /** A click chooses; where they are movable, a drag, or Alt and an arrow key, changes the order, and Delete removes. */
   makeMovable(element, i) {
-    Object.assign(element, { tabIndex: 0, draggable: true });
+    const { movable } = this.leaf;
+    Object.assign(element, { tabIndex: 0, draggable: !!movable });
     element.onclick = () => this.view.event(this.leaf.name, "click", i);
     element.ondragstart = (event) => event.dataTransfer.setData("text/plain", `${this.leaf.name} ${i}`);
     element.ondragover = (event) => event.preventDefault();
@@ -195,9 +197,9 @@ class Pictures extends Control {
       if (name === this.leaf.name) this.view.event(name, "order", { from: Number(from), to: i });
     };
     element.onkeydown = (event) => {
-      const way = event.altKey && { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      const way = movable && event.altKey && { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (way) this.view.event(this.leaf.name, "order", { from: i, to: Math.min(Math.max(i + way, 0), this.figures.length - 1) });
-      else if (event.key === "Delete") this.view.event(this.leaf.name, "remove", i);
+      else if (movable && event.key === "Delete") this.view.event(this.leaf.name, "remove", i);
       else if (event.key === "Enter") element.click();
     };
   }
