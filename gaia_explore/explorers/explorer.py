@@ -172,7 +172,7 @@ class Explorer(ABC, Generic[S]):
                 case "reset":
                     return self._take(lambda: self._history.enter(self._first))
                 case "export":
-                    return Reply(type="told", plain={"text": self._told(self.export())})
+                    return Reply(type="told", plain={"text": self._exported(self.export())})
                 case "late":
                     content = self._parts(before)[request["name"]].make()
                     return Reply(type="frame", parts={request["name"]: content})
@@ -199,7 +199,7 @@ class Explorer(ABC, Generic[S]):
     def _export(self, folder: Path):
         """Write what this explorer exports beside its state and its picture."""
 
-    def _told(self, folder: Path) -> str:
+    def _exported(self, folder: Path) -> str:
         """What the page says after an export."""
         return f"Written to {folder}"
 

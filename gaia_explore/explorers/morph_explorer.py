@@ -352,7 +352,7 @@ class MorphExplorer(Explorer[MorphState]):
         )
         self._exported = len(files) + 2
 
-    def _told(self, folder: FilePath) -> str:
+    def _exported(self, folder: FilePath) -> str:
         return f"{self._exported} files written to {folder}: {len(self.continuum)} steps, and stimuli.csv about them"
 
     def __repr__(self) -> str:

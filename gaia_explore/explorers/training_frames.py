@@ -121,7 +121,8 @@ def lines(drawn: pd.DataFrame, column: str, *, colours: list[str], name: str, lo
     log
         Whether the line's heights are logarithms.
     """
-    terms = [term for term in colours if (drawn["term"] == term).any()]
+    present = set(drawn["term"])
+    terms = [term for term in colours if term in present]
     pieces = [drawn.loc[drawn["term"] == term, ["step", column]].to_numpy(np.float64) for term in terms]
     places = np.concatenate([np.zeros((0, 2)), *pieces])
     if log:

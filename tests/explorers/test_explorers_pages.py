@@ -83,11 +83,17 @@ def test_a_page_holds_what_the_explorer_shows_and_thumbnails(tmp_path: Path):
     assert page["thumbnails"]["shape"] == [300, 8, 8]
 
 
+def shape_of(own: LatentExplorer) -> tuple[int, ...]:
+    thumbnails = own._all_thumbnails()
+    assert thumbnails is not None
+    return thumbnails.shape
+
+
 def test_thumbnails_are_as_many_as_a_page_may_carry(monkeypatch: pytest.MonkeyPatch):
     own = explorer(n=600)
-    assert np.shape(own._all_thumbnails()) == (600, 8, 8, 4)
+    assert shape_of(own) == (600, 8, 8, 4)
     monkeypatch.setattr("gaia_explore.explorers.sets.MOST_PIXELS", 64 * 300)
-    assert np.shape(own._all_thumbnails()) == (300, 8, 8, 4)
+    assert shape_of(own) == (300, 8, 8, 4)
     planar = Stimuli.from_array(np.random.default_rng(0).random((9, 2)))
 
     class Same:
