@@ -350,10 +350,10 @@ class MorphExplorer(Explorer[MorphState]):
             anchors=self.anchors,
             animation=self.state.animation,
         )
-        self._exported = len(files) + 2
+        self._n_files = len(files) + 2
 
     def _exported(self, folder: FilePath) -> str:
-        return f"{self._exported} files written to {folder}: {len(self.continuum)} steps, and stimuli.csv about them"
+        return f"{self._n_files} files written to {folder}: {len(self.continuum)} steps, and stimuli.csv about them"
 
     def __repr__(self) -> str:
         state = self.state
