@@ -121,8 +121,8 @@ def lines(drawn: pd.DataFrame, column: str, *, colours: list[str], name: str, lo
     log
         Whether the line's heights are logarithms.
     """
-    present = set(drawn["term"])
-    terms = [term for term in colours if term in present]
+    known = set(drawn["term"])
+    terms = [term for term in colours if term in known]
     pieces = [drawn.loc[drawn["term"] == term, ["step", column]].to_numpy(np.float64) for term in terms]
     places = np.concatenate([np.zeros((0, 2)), *pieces])
     if log:
@@ -177,12 +177,13 @@ def healthy(last: int) -> Content:
     return Content(plain={"style": "faint", "legend": legend}, arrays={"xy": corners, "numbers": np.zeros(1, np.uint8)})
 
 
-def held_out(errors: pd.Series, last: int, layer: str) -> Content:
+def held_out(history: pd.DataFrame, layer: str) -> Content:
     """The errors on held-out stimuli, by step: a chart (no layer), its ".line", or its points, ".looks"."""
-    values = errors.to_numpy(np.float64)
-    places = np.column_stack([errors.index, errors]).astype(np.float32).reshape(-1, 2)
+    errors = history.loc[history[HELD_OUT].notna(), [HELD_OUT]]
+    values = errors[HELD_OUT].to_numpy(np.float64)
+    places = np.column_stack([errors.index, values]).astype(np.float32)
     if not layer:
-        return Content(plain={"extent": extent(last, values), "axes": ("step", "held-out error")})
+        return Content(plain={"extent": extent(len(history), values), "axes": ("step", "held-out error")})
     if layer == ".line":
         return Content(plain={"style": "faint"}, arrays={"xy": places})
     numbers, legend = by_value(values, "held-out error")

@@ -257,8 +257,7 @@ class TrainingView(Explorer[TrainingState]):
             parts |= self._chart(state, chart, own, (*key, state.axis if chart == "losses" else ""))
         if HELD_OUT in seen.history:
             for layer in ("", ".line", ".looks"):
-                errors = pd.Series(seen.history[HELD_OUT]).dropna()
-                make = partial(held_out, errors, seen.step, layer)
+                make = partial(held_out, seen.history, layer)
                 parts[f"held_out{layer}"] = Part(key=self._version, make=make)
         if seen.panel and self._portraits.kind == "point":
             parts["plane"] = Part(key="", make=lambda: plane(self._x))

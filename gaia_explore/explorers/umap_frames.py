@@ -11,49 +11,51 @@ from gaia_explore.explorers.states import State
 MOST_NEIGHBOURS = 12
 Parameters = tuple[int | float, ...]
 
-LAYOUT = row(
-    column(
-        bar(
-            Leaf(kind="choice", name="colour", label="Colour"),
-            Leaf(kind="number", name="n_neighbours", label="UMAP's neighbours"),
-            Leaf(kind="number", name="min_dist", label="Least distance"),
-            Leaf(kind="number", name="seed", label="Seed"),
-            Leaf(kind="button", name="compute", label="Compute the map"),
-        ),
-        Leaf(kind="text", name="about", label="Which map this is"),
-        Leaf(
-            kind="chart",
-            name="map",
-            label="UMAP of latent codes",
-            options={
-                "size": (460, 460),
-                "layers": (
-                    ("selection", "selection"),
-                    ("points", "points"),
-                    ("neighbours", "segments"),
-                    ("path", "lines"),
-                    ("handles", "handles"),
-                ),
-                "tools": ("cursor", "box", "lasso", "anchor"),
-                "thumbnails": True,
-            },
-        ),
+LAYOUT = column(
+    bar(
+        Leaf(kind="choice", name="colour", label="Colour"),
+        Leaf(kind="number", name="n_neighbours", label="UMAP's neighbours"),
+        Leaf(kind="number", name="min_dist", label="Least distance"),
+        Leaf(kind="number", name="seed", label="Seed"),
+        Leaf(kind="button", name="compute", label="Compute the map"),
     ),
-    column(
-        row(
-            Leaf(kind="pictures", name="decoded", label="Decoded at the cursor", options={"size": 130}),
-            Leaf(kind="pictures", name="inverse", label="By UMAP's own inverse", options={"size": 130}),
-            Leaf(kind="pictures", name="mean", label="Mean of the selection, decoded", options={"size": 130}),
+    Leaf(kind="text", name="about", label="Which map this is"),
+    row(
+        column(
+            Leaf(
+                kind="chart",
+                name="map",
+                label="UMAP of latent codes",
+                options={
+                    "size": (460, 460),
+                    "layers": (
+                        ("selection", "selection"),
+                        ("points", "points"),
+                        ("neighbours", "segments"),
+                        ("path", "lines"),
+                        ("handles", "handles"),
+                    ),
+                    "tools": ("cursor", "box", "lasso", "anchor"),
+                    "thumbnails": True,
+                },
+            ),
         ),
-        bar(
-            Leaf(kind="button", name="invert", label="Decode by UMAP's own inverse (takes seconds)"),
-            Leaf(kind="number", name="k", label="Neighbours shown"),
+        column(
+            row(
+                Leaf(kind="pictures", name="decoded", label="Decoded at the cursor", options={"size": 130}),
+                Leaf(kind="pictures", name="inverse", label="By UMAP's own inverse", options={"size": 130}),
+                Leaf(kind="pictures", name="mean", label="Mean of the selection, decoded", options={"size": 130}),
+            ),
+            bar(
+                Leaf(kind="button", name="invert", label="Decode by UMAP's own inverse (takes seconds)"),
+                Leaf(kind="number", name="k", label="Neighbours shown"),
+            ),
+            Leaf(kind="text", name="where", label="Where the cursor is"),
+            Leaf(kind="pictures", name="near", label="Nearest in the latent space", options={"size": 56, "columns": 6}),
+            Leaf(kind="text", name="way", label="The way from anchor to anchor"),
+            Leaf(kind="pictures", name="passed", label="Stimuli on the way", options={"size": 48, "columns": 6}),
+            Leaf(kind="table", name="comparison", label="The selection beside all"),
         ),
-        Leaf(kind="text", name="where", label="Where the cursor is"),
-        Leaf(kind="pictures", name="near", label="Nearest in the latent space", options={"size": 56, "columns": 6}),
-        Leaf(kind="text", name="way", label="The way from anchor to anchor"),
-        Leaf(kind="pictures", name="passed", label="Stimuli on the way", options={"size": 48, "columns": 6}),
-        Leaf(kind="table", name="comparison", label="The selection beside all"),
     ),
 )
 
