@@ -208,7 +208,7 @@ def clouds(panel: Mapping[str, np.ndarray]) -> Content:
 
 
 def layout(planar: bool) -> Box:
-    """Charts of the history on the left; what the model makes of stimuli on the right."""
+    """Charts of the history, and what the model makes of stimuli."""
 
     def chart(name: str, label: str, height: int, *layers: tuple[str, str]) -> Leaf:
         return Leaf(
@@ -216,28 +216,24 @@ def layout(planar: bool) -> Box:
         )
 
     both = (("raw", "lines"), ("mean", "lines"))
-    panel = chart("plane", "What the model makes of stimuli", 460, ("points", "points"))
-    if not planar:
-        panel = Leaf(kind="pictures", name="panel", label="What the model makes of stimuli", options={"size": 44})
-    return column(
-        bar(Leaf(kind="button", name="stop", label="Stop training"), Leaf(kind="text", name="words", label="How far")),
-        Leaf(kind="checks", name="terms", label="Draw"),
-        row(
-            column(
-                bar(
-                    Leaf(kind="choice", name="axis", label="Losses"),
-                    Leaf(kind="number", name="smooth", label="Mean over steps"),
-                ),
-                chart("losses", "Losses", 220, *both),
-                chart(
-                    "paces",
-                    "Paces (factors of learning rates) and balances (weights)",
-                    160,
-                    ("healthy", "cells"),
-                    *both,
-                ),
-                chart("held_out", "Error on held-out stimuli", 120, ("line", "lines"), ("looks", "points")),
-            ),
-            column(panel, Leaf(kind="table", name="now", label="The latest means")),
-        ),
+    told = bar(
+        Leaf(kind="button", name="stop", label="Stop training"), Leaf(kind="text", name="words", label="How far")
     )
+    terms = Leaf(kind="checks", name="terms", label="Draw")
+    latest = Leaf(kind="table", name="now", label="The latest means")
+    charts = column(
+        bar(
+            Leaf(kind="choice", name="axis", label="Losses"),
+            Leaf(kind="number", name="smooth", label="Mean over steps"),
+        ),
+        chart("losses", "Losses", 220, *both),
+        chart("paces", "Paces (factors of learning rates) and balances", 160, ("healthy", "cells"), *both),
+        chart("held_out", "Error on held-out stimuli", 120, ("line", "lines"), ("looks", "points")),
+    )
+    label = "What the model makes of stimuli"
+    if planar:
+        clouds = chart("plane", label, 400, ("points", "points"))
+        return column(told, terms, row(charts, column(clouds, latest)))
+    # Rows of pictures are as wide as the page.
+    panel = Leaf(kind="pictures", name="panel", label=label, options={"size": 44})
+    return column(told, panel, terms, row(charts, latest))
