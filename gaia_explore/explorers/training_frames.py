@@ -210,9 +210,9 @@ def clouds(panel: Mapping[str, np.ndarray]) -> Content:
 def layout(planar: bool) -> Box:
     """Charts of the history, and what the model makes of stimuli."""
 
-    def chart(name: str, label: str, height: int, *layers: tuple[str, str]) -> Leaf:
+    def chart(name: str, label: str, height: int, *layers: tuple[str, str], width: int = 460) -> Leaf:
         return Leaf(
-            kind="chart", name=name, label=label, options={"size": (460, height), "layers": layers, "ticks": True}
+            kind="chart", name=name, label=label, options={"size": (width, height), "layers": layers, "ticks": True}
         )
 
     both = (("raw", "lines"), ("mean", "lines"))
@@ -232,7 +232,7 @@ def layout(planar: bool) -> Box:
     )
     label = "What the model makes of stimuli"
     if planar:
-        clouds = chart("plane", label, 400, ("points", "points"))
+        clouds = chart("plane", label, 400, ("points", "points"), width=400)
         return column(told, terms, row(charts, column(clouds, latest)))
     # Rows of pictures are as wide as the page.
     panel = Leaf(kind="pictures", name="panel", label=label, options={"size": 44})
