@@ -33,6 +33,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list:
     return messages
 
 
+@pytest.mark.slow
 def test_watching_changes_no_result_with_a_page_and_events_too(sent: list):
     view = TrainingView(MOONS)
     assert view.widget is not None
