@@ -17,6 +17,8 @@ from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState
 from gaia_explore.explorers.morph_explorer import MorphExplorer
 from gaia_explore.explorers.morph_frames import MorphState
+from gaia_explore.explorers.plane_explorer import PlaneExplorer
+from gaia_explore.explorers.plane_frames import PlaneState
 from gaia_explore.explorers.training_frames import TrainingState
 from gaia_explore.explorers.training_view import TrainingView
 from gaia_explore.explorers.umap_frames import UMAPState
@@ -35,6 +37,8 @@ __all__ = [
     "LatentState",
     "MorphExplorer",
     "MorphState",
+    "PlaneExplorer",
+    "PlaneState",
     "TrainingState",
     "TrainingView",
     "UMAPState",

@@ -109,7 +109,7 @@ class LatentExplorer(Explorer[LatentState]):
         self._planes: dict[tuple, Plane] = {}
         self._maps: dict[tuple, np.ndarray] = {}
         if colour == "auto":
-            colour = "label" if "label" in self._set.names else [*self._set.names, "none"][0]
+            colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
         self._side = 24 if self._set.portraits.kind == "picture" else 64
         super().__init__(self._start(self._checked(start)), LAYOUT, out)

@@ -4,11 +4,16 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.ndimage import gaussian_filter
 
-from gaia_explore.explorers.planes import Neighbours, Plane
+from gaia_explore.explorers.planes import USUAL, Neighbours, Plane
 from gaia_explore.latent import Codec, Judge
+from gaia_explore.stimuli import Stimuli
+from gaia_explore.stimuli.scaling import to_unit
 
 SHARES = (0.25, 0.5, 0.75, 0.95)
 """Shares of the stimuli that the density's contours hold."""
+
+SAMPLE = 200
+"""Stimuli of the data that are judged, to know what is usual."""
 
 CORNERS = ((0, 0), (0, 1), (1, 1), (1, 0))
 
@@ -23,6 +28,14 @@ def realism_of(codec: Codec, neighbours: Neighbours, codes: Float[np.ndarray, "m
     if isinstance(codec, Judge):
         return np.asarray(codec.realism(codec.decode(codes.astype(np.float32))), np.float64)
     return neighbours(codes)[0]
+
+
+def usual_realism(stimuli: Stimuli, neighbours: Neighbours, judge: object) -> float:
+    """What the error, by what :func:`judged_by` says, of 95 % of the data does not exceed."""
+    if not isinstance(judge, Judge):
+        return neighbours.largest_usual
+    rows = np.unique(np.linspace(0, len(stimuli) - 1, SAMPLE).astype(int))
+    return float(np.quantile(judge.realism(np.asarray(to_unit(stimuli.x[rows]), np.float32)), USUAL))
 
 
 def density(plane: Plane, n: int = 96) -> Float64[np.ndarray, "n n"]:

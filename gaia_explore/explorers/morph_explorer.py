@@ -11,7 +11,7 @@ import numpy as np
 from gaia_explore.explorers import morph_contents as contents
 from gaia_explore.explorers.colours import Colours
 from gaia_explore.explorers.explorer import Explorer
-from gaia_explore.explorers.maps import judged_by
+from gaia_explore.explorers.maps import judged_by, usual_realism
 from gaia_explore.explorers.morph_frames import (
     MOST_STEPS,
     MorphFrame,
@@ -19,7 +19,6 @@ from gaia_explore.explorers.morph_frames import (
     Path,
     lay,
     morph_at,
-    usual_realism,
 )
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.sets import CodedStimuli, coded
@@ -173,7 +172,7 @@ class MorphExplorer(Explorer[MorphState]):
     @cached_property
     def usual(self) -> float:
         """The realism (an error) that 95 % of the stimuli do not exceed."""
-        return usual_realism(self._set, self._judge)
+        return usual_realism(self.stimuli, self._set.neighbours, self._judge)
 
     def _parts(self, state: MorphState) -> dict[str, Part]:
         key, here = self._key(state), (self._key(state), state.position)

@@ -8,18 +8,13 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from gaia_explore.explorers.latent_frames import Frame, look_at
-from gaia_explore.explorers.planes import USUAL
 from gaia_explore.explorers.sets import CodedStimuli
 from gaia_explore.explorers.states import State
 from gaia_explore.latent import Judge
 from gaia_explore.paths import Continuum, Neighbourhood, continuum, curve
-from gaia_explore.stimuli.scaling import to_unit
 
 MOST_STEPS = 101
 """Steps on a path that a page can show."""
-
-SAMPLE = 200
-"""Stimuli of the data that are judged, to know what is usual."""
 
 
 @final
@@ -141,12 +136,3 @@ def morph_at(
         mixed=(1 - share) * ends[leg] + share * ends[leg + 1],
         text=where,
     )
-
-
-def usual_realism(coded: CodedStimuli, judge: object) -> float:
-    """What the error of 95 % of the data does not exceed."""
-    if not isinstance(judge, Judge):
-        return coded.neighbours.largest_usual
-    x = coded.stimuli.x
-    rows = np.unique(np.linspace(0, len(x) - 1, SAMPLE).astype(int))
-    return float(np.quantile(judge.realism(np.asarray(to_unit(x[rows]), np.float32)), USUAL))

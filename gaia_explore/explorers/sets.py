@@ -59,6 +59,11 @@ class CodedStimuli:
         """The attributes' names."""
         return tuple(map(str, self.stimuli.attributes.columns))
 
+    @property
+    def first_colour(self) -> str:
+        """The attribute that colours stimuli unless another is chosen: "label", or else the first, or "none"."""
+        return "label" if "label" in self.names else [*self.names, "none"][0]
+
     def decode(self, z: Shaped[np.ndarray, "n d"]) -> Shaped[np.ndarray, "n *x"]:
         """Stimuli of codes, in single precision."""
         return np.asarray(self.codec.decode(np.asarray(z, np.float32)), np.float32)
