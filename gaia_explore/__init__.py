@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gaia_explore.explorers import (
         AttributeEditor,
         CompareExplorer,
+        Exploration,
         LatentExplorer,
         MorphExplorer,
         PlaneExplorer,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         UMAPView,
         WarpExplorer,
         explore,
+        link,
     )
     from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
     from gaia_explore.following import Follower
@@ -100,6 +102,22 @@ _HOMES = {
         ),
         "explorers",
     ),
+    **dict.fromkeys(
+        (
+            "AttributeEditor",
+            "CompareExplorer",
+            "Exploration",
+            "LatentExplorer",
+            "MorphExplorer",
+            "PlaneExplorer",
+            "TrainingView",
+            "UMAPView",
+            "WarpExplorer",
+            "explore",
+            "link",
+        ),
+        "explorers",
+    ),
     **dict.fromkeys(("Mesh", "hull_mesh", "warp"), "geometry"),
     **dict.fromkeys(("Continuum", "Neighbourhood", "continuum"), "paths"),
 }
@@ -125,6 +143,7 @@ __all__ = [
     "Codec",
     "CompareExplorer",
     "Continuum",
+    "Exploration",
     "Follower",
     "GAIAConfig",
     "LatentExplorer",
@@ -155,6 +174,7 @@ __all__ = [
     "geometry",
     "hull_mesh",
     "interpolate",
+    "link",
     "load",
     "load_continuum",
     "morph",

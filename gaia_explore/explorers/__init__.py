@@ -3,11 +3,9 @@
 An explorer has a frozen state, which the page and Python both move; pure functions make arrays of it; the page draws
 them.
 
->>> explorer = explore(run.codec, stimuli)  # doctest: +SKIP
->>> explorer.selection, explorer.state, explorer.picture()  # doctest: +SKIP
+>>> exploration = explore(run.codec, stimuli)  # doctest: +SKIP
+>>> exploration.selection, exploration["morph"].state  # doctest: +SKIP
 """
-
-from typing import Any
 
 from gaia_explore.explorers.attribute_editor import AttributeEditor
 from gaia_explore.explorers.attribute_frames import EditorState
@@ -19,20 +17,20 @@ from gaia_explore.explorers.morph_explorer import MorphExplorer
 from gaia_explore.explorers.morph_frames import MorphState
 from gaia_explore.explorers.plane_explorer import PlaneExplorer
 from gaia_explore.explorers.plane_frames import PlaneState
+from gaia_explore.explorers.together import Exploration, explore, link
 from gaia_explore.explorers.training_frames import TrainingState
 from gaia_explore.explorers.training_view import TrainingView
 from gaia_explore.explorers.umap_frames import UMAPState
 from gaia_explore.explorers.umap_view import UMAPView
 from gaia_explore.explorers.warp_explorer import WarpExplorer
 from gaia_explore.explorers.warp_frames import WarpState
-from gaia_explore.latent import Codec
-from gaia_explore.stimuli import Stimuli
 
 __all__ = [
     "AttributeEditor",
     "CompareExplorer",
     "CompareState",
     "EditorState",
+    "Exploration",
     "LatentExplorer",
     "LatentState",
     "MorphExplorer",
@@ -46,9 +44,5 @@ __all__ = [
     "WarpExplorer",
     "WarpState",
     "explore",
+    "link",
 ]
-
-
-def explore(codec: Codec, stimuli: Stimuli, **options: Any) -> LatentExplorer:
-    """Open what fits: the :class:`LatentExplorer`, with its options."""
-    return LatentExplorer(codec, stimuli, **options)

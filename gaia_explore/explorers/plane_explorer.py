@@ -362,10 +362,10 @@ class PlaneExplorer(Explorer[PlaneState]):
         codec = self._set.codec
         table["model"] = codec.fingerprint if isinstance(codec, Identified) else ""
         write_atomically(folder / "plane.csv", table.to_csv(lineterminator="\n").encode())
-        self._exported = len(set(files)) + 5
+        self._n_files = len(set(files)) + 5
 
-    def _told(self, folder: Path) -> str:
-        return f"{self._exported} files written to {folder}: {len(self.sheet.places)} tiles, and plane.csv about them"
+    def _exported(self, folder: Path) -> str:
+        return f"{self._n_files} files written to {folder}: {len(self.sheet.places)} tiles, and plane.csv about them"
 
     def __repr__(self) -> str:
         return f"PlaneExplorer({self.stimuli.title!r}, anchors={self.anchors}, side={self.state.side})"

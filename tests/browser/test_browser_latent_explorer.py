@@ -24,7 +24,7 @@ class Codec:
 codec = Codec()
 corners = np.random.default_rng(0).random((300, 2)) * 4 - 2
 stimuli = ge.Stimuli.from_array(codec.decode(corners), attributes={"bright": corners.sum(axis=1) > 0})
-explorer = ge.explore(codec, stimuli)
+explorer = ge.LatentExplorer(codec, stimuli)
 explorer"""
 
 

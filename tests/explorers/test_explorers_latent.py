@@ -64,7 +64,7 @@ def move(explorer: LatentExplorer, *place: float) -> Reply:
 
 
 def test_the_stimulus_at_the_cursor_is_the_decoded_code_and_its_nearest_data_are_told():
-    explorer = ge.explore(Shift(), stimuli())
+    explorer = LatentExplorer(Shift(), stimuli())
     explorer.state = LatentState(plane="dimensions", cursor=(0.5, -0.5), colour="label")
     frame = explorer.frame
     np.testing.assert_allclose(frame.code, [0.5, -0.5])
@@ -150,7 +150,7 @@ def test_without_attributes_points_are_grey():
 
 def test_training_a_model_on_changes_nothing_in_its_explorer():
     run = ge.train(ge.AEConfig(), ge.stimuli.moons(n=64), steps=2, batch_size=8, progress=False)
-    explorer = ge.explore(run.codec, ge.stimuli.moons(n=64))
+    explorer = LatentExplorer(run.codec, ge.stimuli.moons(n=64))
     before = explorer.frame.stimulus.copy()
     for parameter in run.codec.model.parameters():
         parameter.mul_(2)
