@@ -206,6 +206,8 @@ class MorphExplorer(Explorer[MorphState]):
                 return self._remove(state, int(value))
             case "drop", "press":
                 return self._remove(state, state.chosen)
+            case "n_steps", "set" if int(value) < len(self._through(state)):
+                raise ValueError(f"steps must be at least one an anchor, {len(self._through(state))}, got {value}")
             case "suggestions", "click":
                 return self._add(state, self._suggested(state)[int(value)])
             case "row", "set":

@@ -57,7 +57,7 @@ LAYOUT = row(
         Leaf(
             kind="chart",
             name="sheet",
-            label="Decoded over the plane of three stimuli; beyond their triangle, extrapolated (paler)",
+            label="Decoded over the plane of three stimuli; beyond their triangle, extrapolated (fainter)",
             options={
                 "size": (WIDTH, WIDTH),
                 "layers": (("tiles", "tiles"), ("outline", "segments"), ("handles", "handles")),
@@ -94,7 +94,7 @@ class PlaneExplorer(Explorer[PlaneState]):
 
     The first anchor stands at the lower left, the second at the right, the third above: steps to the right go from the
     first towards the second, steps up towards the third, whatever their distances and angles in Z. Beyond the triangle
-    of the three, tiles are extrapolated, and paler. Borders are realism.
+    of the three, tiles are extrapolated, and fainter. Borders are realism.
 
     An anchor is always a stimulus: dragging one over the map of codes makes it the stimulus that is nearest there, and
     the sheet follows. How far the sheet goes beyond the triangle is a number of tiles. Keys: arrows move the cursor

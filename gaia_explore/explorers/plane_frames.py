@@ -162,9 +162,9 @@ def outline(state: PlaneState) -> Float64[np.ndarray, "s 4"]:
 def in_words(place: tuple[float, ...], anchors: tuple[int, ...]) -> str:
     """Weights of a place, and whether it is in the triangle."""
     weights = weights_of(np.array([place]))[0]
-    mixed = " + ".join(f"{w:.2f} × stimulus {row}" for w, row in zip(weights, anchors, strict=True))
+    mixed = " + ".join(f"{w:.2f} of stimulus {row}" for w, row in zip(weights, anchors, strict=True))
     where = "inside the triangle" if weights.min() >= -TINY else "extrapolated beyond the triangle"
-    return f"{mixed.replace('+ -', '− ').replace('-', '−')}: {where}."
+    return f"{mixed.replace('+ -', '- ')}: {where}."
 
 
 def contact_sheet(sheet: Sheet, portraits: Portraits) -> UInt8[np.ndarray, "h w 3"]:

@@ -193,6 +193,14 @@ def test_too_few_anchors_are_followed_by_stimuli_far_apart_and_leave_the_state_a
     assert explorer.state.chosen == -1
 
 
+def test_a_page_cannot_ask_for_fewer_steps_than_anchors():
+    explorer = MorphExplorer(Bent(), planar(), anchors=(7, 3, 5))
+    with pytest.raises(ValueError, match=r"steps must be at least one an anchor, 3, got 2"):
+        tell(explorer, "n_steps", value=2)
+    assert set(tell(explorer, "n_steps", value=3).parts) >= {"n_steps", "strip", "profile.lines"}
+    assert len(explorer.continuum) == 3
+
+
 def test_only_spacings_that_the_codec_can_do_are_offered():
     spacings = {"Bent": ["latent", "pixels"], "Judging": ["latent", "pixels", "perceptual"]}
     for codec in (Bent(), Judging()):

@@ -84,7 +84,7 @@ def test_the_sheet_decodes_mixtures_of_three_codes_with_the_anchors_among_them(s
     assert (np.diff(rows) < 0).all() and (np.diff(columns) > 0).all()  # from the top left
 
 
-def test_what_lies_beyond_the_triangle_is_paler_and_outlined():
+def test_what_lies_beyond_the_triangle_is_fainter_and_outlined():
     explorer = PlaneExplorer(Pictures(), pictures(), anchors=(3, 8, 1), side=5, beyond=1)
     contents, sheet = explorer.contents(), explorer.sheet
     tiles = contents["sheet.tiles"]
@@ -136,13 +136,13 @@ def test_the_cursor_decodes_alone_and_tells_weights_and_the_nearest_data():
     assert explorer.frame.distance == pytest.approx(distances.min(), abs=1e-6)
     words = reply.parts["where"].plain["text"]
     assert words.startswith(
-        "0.25 × stimulus 4 + 0.50 × stimulus 9 + 0.25 × stimulus 2: inside the triangle. Nearest code: stimulus "
+        "0.25 of stimulus 4 + 0.50 of stimulus 9 + 0.25 of stimulus 2: inside the triangle. Nearest code: stimulus "
     )
     np.testing.assert_allclose(reply.parts["sheet.handles"].arrays["xy"][0], [0.5, 0.25])
     tell(explorer, "sheet", "move", {"handle": 0, "at": [9.0, -0.1]})
     assert explorer.state.cursor == pytest.approx((1 + 1.55 / 4, -0.1))  # no further than the sheet
     assert explorer.frame.text.startswith(
-        "−0.29 × stimulus 4 + 1.39 × stimulus 9 − 0.10 × stimulus 2: extrapolated beyond the triangle."
+        "-0.29 of stimulus 4 + 1.39 of stimulus 9 - 0.10 of stimulus 2: extrapolated beyond the triangle."
     )
     tell(explorer, "corners", "click", 2)
     np.testing.assert_allclose(explorer.frame.code, explorer._set.z[2], atol=1e-6)
