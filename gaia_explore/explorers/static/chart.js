@@ -16,7 +16,7 @@ class Chart {
     this.axes = make("div", { className: "gx-axes" });
     this.legends = make("div", { className: "gx-legend" });
     const map = make("div", { className: "gx-map" }, this.base, this.overlay, this.hover);
-    map.style.width = `${this.width}px`;
+    for (const part of [map, this.axes, this.legends]) part.style.width = `${this.width}px`;
     const title = make("div", { className: "gx-title", textContent: leaf.label });
     this.element = make("div", {}, title, ...this.toolbar(), map, this.axes, this.legends);
     // What stands around the map is no wider than it.
