@@ -28,7 +28,7 @@ MOST_AWAY = 2.0
 """How many times as wide as the data a chart of stimuli is at most, however far a mesh is thrown."""
 
 
-SIZES = {1: 430, 2: 420, 3: 296, 4: 220}
+SIZES = {1: 384, 2: 384, 3: 250, 4: 184}
 """Pixels of a chart, by the number of models that stand side by side."""
 
 
@@ -203,7 +203,7 @@ def chart_title(model: str, side: str, planar: bool) -> str:
 
 
 def layout(models: tuple[str, ...], planar: bool) -> Box:
-    """One model's charts side by side, or several models' below each other; controls above."""
+    """One model's mesh and warp side by side, or those of several models one above the other; controls above."""
     size = SIZES[len(models)]
     mesh = (("cells", "cells"), ("data", "points"), ("mesh", "segments"), ("hull", "lines"), ("outline", "lines"))
     sheet = (("cells", "cells"), ("tiles", "tiles"))
@@ -213,7 +213,7 @@ def layout(models: tuple[str, ...], planar: bool) -> Box:
         options = {"size": (size, size), "layers": layers, "linked": f"warp{i}"}
         return Leaf(kind="chart", name=f"{side}{i}", label=chart_title(models[i], side, planar), options=options)
 
-    sides = [[chart(side, i) for i in range(len(models))] for side in ("z", "x")]
+    pairs = [(chart("z", i), chart("x", i)) for i in range(len(models))]
     return column(
         bar(
             Leaf(kind="choice", name="plane", label="Plane"),
@@ -225,6 +225,6 @@ def layout(models: tuple[str, ...], planar: bool) -> Box:
             column(Leaf(kind="slider", name="resolution", label="Resolution")),
             column(Leaf(kind="slider", name="extent", label="Extent of the hull")),
         ),
-        *([row(*sides[0], *sides[1])] if len(models) == 1 else [row(*side) for side in sides]),
+        row(*pairs[0]) if len(models) == 1 else bar(*(column(*pair) for pair in pairs)),
         Leaf(kind="table", name="table", label="How unequally each decoder stretches its latent space"),
     )
