@@ -63,6 +63,10 @@ def to_html(notebook: nbformat.NotebookNode) -> str:
     """An executed notebook as one page that works offline: figures alive, widgets (which need a kernel) left out."""
     script: bool | str = True
     for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            # Explorers bring a picture of themselves along.
+            if "image/png" in output.get("data", {}):
+                output["data"].pop(WIDGET, None)
         # What a widget showed while it lived, and the empty place that a Stop button leaves.
         outputs = [o for o in cell.get("outputs", []) if WIDGET not in o.get("data", {}) and o.get("data") != {}]
         for output in outputs:

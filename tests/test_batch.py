@@ -32,7 +32,8 @@ def test_each_notebook_runs_quickly_and_offline(name: str, tmp_path: Path):
     parameters: dict[str, Any] = {"quick": True, "out_dir": str(tmp_path / "out")}
     page = batch.execute(NOTEBOOKS / f"{name}.ipynb", tmp_path / "executed", parameters).read_text()
     assert "Traceback" not in page
-    assert page.count("Plotly.newPlot") >= 1
+    # Figures are alive; explorers, which want a kernel, left their pictures.
+    assert page.count("Plotly.newPlot") >= 1 or page.count("data:image/png") >= 5
     assert 'src="http' not in page and "widget-view" not in page
     executed = tmp_path / "executed" / f"{name}.ipynb"
     assert executed.stat().st_size < 1_000_000

@@ -92,6 +92,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     config.parent.mkdir(parents=True)
     disabled = {"@jupyterlab/apputils-extension:announcements": True}
     config.write_text(json.dumps({"buildAvailable": False, "buildCheck": False, "disabledExtensions": disabled}))
+    # Cells out of sight are drawn as well: a test that looks for one need not know where it is.
+    tracker = Path(own["JUPYTERLAB_SETTINGS_DIR"], "@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings")
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(json.dumps({"windowingMode": "none"}))
     token = secrets.token_hex()
     options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port=0", f"--notebook-dir={folder}")
     with (
