@@ -140,7 +140,10 @@ class Exploration:
     def widget(self) -> ipywidgets.Tab:
         """The tabs, to be put into ipywidgets' boxes."""
         if self._tabs is None:
-            self._tabs = ipywidgets.Tab([ipywidgets.Box() for _ in self.names], titles=[*map(str.title, self.names)])
+            self._tabs = ipywidgets.Tab(
+                [ipywidgets.Box() for _ in self.names],
+                titles=["UMAP" if name == "umap" else name.title() for name in self.names],
+            )
             self._tabs.observe(lambda change: self._open(change["new"]), "selected_index")
             self._open(0)
         return self._tabs

@@ -97,7 +97,7 @@ class Chart {
   }
 
   ink() {
-    const { color, backgroundColor } = getComputedStyle(this.view.root);
+    const { color, backgroundColor } = getComputedStyle(this.overlay.parentElement);
     const numbers = color.match(/[\d.]+/g).slice(0, 3).map(Number);
     return { css: color, paper: backgroundColor, numbers, width: this.width, height: this.height, scale: this.scaleX };
   }
