@@ -42,7 +42,7 @@ study: venv ## run the 2-D study of the paper and write it to runs/study
 
 lab: venv ## open the notebooks in JupyterLab
 	@echo "JupyterLab opens notebooks/ in a browser; its address is printed below. Ctrl-C twice ends it."
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.jpserver_extensions=gaia_explore.jupyter_nodelay=True
 
 test: export OMP_NUM_THREADS = 1
 test: venv ## lint, check types and imports, then run every test with coverage
