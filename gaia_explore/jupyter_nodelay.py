@@ -6,7 +6,9 @@ messages, and feel it. Switch the extension on for one server::
 
     jupyter lab --ServerApp.jpserver_extensions=gaia_explore.jupyter_nodelay=True
 
-or for all of an environment, with ``jupyter server extension enable --sys-prefix gaia_explore.jupyter_nodelay``.
+or for all of yours, in ``jupyter_server_config.py``::
+
+    c.ServerApp.jpserver_extensions = {"gaia_explore.jupyter_nodelay": True}
 
 Source: RFC 896 (Nagle's algorithm); RFC 1122, section 4.2.3.2 (delayed acknowledgements);
 ``tornado.websocket.WebSocketHandler.set_nodelay``.
