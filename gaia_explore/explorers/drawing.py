@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float64, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from gaia_explore.explorers.colours import rgb, table_of
@@ -19,6 +19,9 @@ GAP = 14
 
 FOG = 110
 """How much darker than paper the least realistic places are, of 255."""
+
+MANY = 4000
+"""Points above which they are drawn smaller."""
 
 LETTERS = 46
 """Letters in a line of text."""
@@ -238,9 +241,10 @@ Chosen = Shaped[np.ndarray, " k"] | None
 def _inks(arrays: Arrays, plain: Mapping[str, Any]) -> list[tuple[int, ...]]:
     """A colour for each mark of a layer."""
     if "numbers" in arrays:
-        colours = table_of(plain["legend"])[arrays["numbers"]].astype(int)
+        colours = table_of(plain["legend"]).astype(int)
         paler = 255 - (255 - colours) * 2 // 5 if plain.get("style") == "faint" else colours
-        return [tuple(colour) for colour in paler.tolist()]
+        table = list(map(tuple, paler.tolist()))
+        return [table[number] for number in arrays["numbers"].tolist()]
     return [rgb(NEUTRAL if plain.get("style") == "faint" else INK)] * len(arrays["xy"])
 
 
@@ -260,10 +264,21 @@ def _points(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chose
     if chosen is not None and len(chosen):
         faint = np.setdiff1d(np.arange(len(inks)), chosen)
         inks[faint] = 255 - (255 - inks[faint].astype(int)) // 4
-    picture = ImageDraw.Draw(canvas)
-    radius = 1.0 if len(inks) > 4000 else 1.6
+    if len(inks) > MANY:
+        return _dots(canvas, arrays["xy"][:, 0], inks)
+    picture, radius = ImageDraw.Draw(canvas), 1.6
     for (x, y), ink in zip(arrays["xy"][:, 0].tolist(), inks.tolist(), strict=True):
         picture.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tuple(ink))
+
+
+def _dots(canvas: Image.Image, places: Float64[np.ndarray, "n 2"], inks: UInt8[np.ndarray, "n 3"]):
+    """Crosses of five pixels, all at once: circles one by one would take a second for 50,000."""
+    pixels = np.array(canvas)
+    for step in ((0, -1), (-1, 0), (1, 0), (0, 1), (0, 0)):
+        x, y = (np.floor(places).astype(int) + step).T
+        shown = (x >= 0) & (x < canvas.width) & (y >= 0) & (y < canvas.height)
+        pixels[y[shown], x[shown]] = inks[shown]
+    canvas.paste(Image.fromarray(pixels))
 
 
 def _segments(canvas: Image.Image, arrays: Arrays, plain: Mapping[str, Any], chosen: Chosen, scale: float):

@@ -239,3 +239,30 @@ def test_a_still_shows_every_leaf_and_nothing_where_there_is_no_content():
         assert (changed[:180] != whole[:180]).any(), name
     empty = Content(plain={"what": "error"}, arrays={"values": np.full((2, 2), np.nan, np.float32)})
     assert draw(layout, contents | {"map.fog": empty}).shape[2] == 3
+
+
+def test_many_points_are_small_crosses_in_their_colours_cut_at_the_charts_sides():
+    numbers, legend = by_value(np.array([1.0, 2.0]), "")
+    chart = Leaf(kind="chart", name="map", label="", options={"size": (40, 30), "layers": (("points", "points"),)})
+
+    def drawn(*places: tuple[float, float]) -> np.ndarray:
+        far = np.full((5000, 2), 1e6)
+        arrays = {
+            "xy": np.concatenate([far, places]).astype(np.float32),
+            "numbers": np.concatenate([np.zeros(5000, np.uint8), numbers]),
+        }
+        contents = {
+            "map": Content(plain={"extent": (0, 40, 0, 30), "axes": ("", "")}),
+            "map.points": Content(plain={"legend": legend | {"name": ""}}, arrays=arrays),
+        }
+        return draw(row(chart), contents)
+
+    def places(picture: np.ndarray, number: int) -> list[list[int]]:
+        return np.argwhere((picture == table_of(legend)[number]).all(axis=-1)).tolist()
+
+    apart = drawn((10, 20), (30, 10))
+    first, second = (places(apart, number) for number in numbers.tolist())
+    assert np.subtract(first, first[2]).tolist() == [[-1, 0], [0, -1], [0, 0], [0, 1], [1, 0]]
+    assert np.subtract(second, first).tolist() == [[10, 20]] * 5
+    assert places(drawn((50, 20), (10, 20)), numbers[1]) == first
+    assert not places(drawn((50, 20), (10, 20)), numbers[0])
