@@ -51,13 +51,16 @@ class HitGrid {
 /** Rows of the points inside a closed line of pixels (even–odd rule). */
 function inside(pixels, line) {
   const rows = [];
+  // Plain numbers and no corners as lists: it is done for every point and every corner.
+  const [xs, ys] = [0, 1].map((axis) => Float64Array.from(line, (place) => place[axis]));
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   for (let row = 0; row < pixels.length / 2; row++) {
-    const [x, y] = [pixels[2 * row], pixels[2 * row + 1]];
+    const x = pixels[2 * row];
+    const y = pixels[2 * row + 1];
+    if (!(x >= left && x <= right && y >= top && y <= bottom)) continue;
     let within = false;
-    for (let i = 0, j = line.length - 1; i < line.length; j = i++) {
-      const [[xi, yi], [xj, yj]] = [line[i], line[j]];
-      if (yi > y !== yj > y && x < ((xj - xi) * (y - yi)) / (yj - yi) + xi) within = !within;
-    }
+    for (let i = 0, j = xs.length - 1; i < xs.length; j = i++)
+      if (ys[i] > y !== ys[j] > y && x < ((xs[j] - xs[i]) * (y - ys[i])) / (ys[j] - ys[i]) + xs[i]) within = !within;
     if (within) rows.push(row);
   }
   return Uint32Array.from(rows);
