@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, final
 
@@ -114,6 +114,7 @@ class AttributeEditor(Explorer[EditorState]):
         self._presets = Presets(Path(out) / "presets.json")
         self._moved: dict[tuple, str] = {}
         self._mine: dict[tuple[float, ...], np.ndarray] = {}
+        self._decoded = lru_cache(maxsize=2)(self._decode)
         state = EditorState(strengths=(0.0,) * len(self.names), method=self.methods[0])
         super().__init__(self._checked(state), layout(self.names), out)
 
@@ -189,6 +190,9 @@ class AttributeEditor(Explorer[EditorState]):
         start = np.array(state.own) if state.own else self.z[state.stimulus]
         deviations = dict(zip(self.names, state.strengths, strict=True))
         return start, edited(start, self._of(state.method), deviations, state.locked)
+
+    def _decode(self, state: EditorState) -> Shaped[np.ndarray, "2 *x"]:
+        return self._set.decode(np.stack(self._codes(state)))
 
     def _parts(self, state: EditorState) -> dict[str, Part]:
         start = (state.stimulus, state.own)
@@ -324,16 +328,16 @@ class AttributeEditor(Explorer[EditorState]):
         return Content(plain={"captions": captions}, arrays={"rgba": rgba})
 
     def _shown(self, state: EditorState) -> Content:
-        before, after = self._set.decode(np.stack(self._codes(state)))
+        before, after = self._decoded(state)
         portraits = self._set.portraits
         rgba = np.concatenate([portraits(after[None]), portraits.difference(before, after)])
         return Content(plain={"captions": ["edited", "edited − unedited"]}, arrays={"rgba": rgba})
 
     def _judged(self, state: EditorState) -> Content:
-        codes = np.stack(self._codes(state))
-        before, after = realism_of(self._set.codec, self._set.neighbours, codes)
+        codes, decoded = np.stack(self._codes(state)), self._decoded(state)
+        before, after = realism_of(self._set.codec, self._set.neighbours, codes, decoded)
         what = judged_by(self._set.codec).capitalize()
-        change = np.abs(np.diff(self._set.decode(codes), axis=0)).max()
+        change = np.abs(np.diff(decoded, axis=0)).max()
         times = f" ({after / before:.2g} times as much)" if before > 0 and change else ""
         text = f"{what}: {before:.3g} unedited, {after:.3g} edited{times}. Largest change of a number: {change:.2g}."
         if self._set.portraits.kind == "picture":
@@ -381,7 +385,7 @@ class AttributeEditor(Explorer[EditorState]):
         about = pd.DataFrame(codes, columns=names, index=pd.Index(["unedited", "edited"], name="stimulus"))
         about.insert(0, judged_by(self._set.codec), realism_of(self._set.codec, self._set.neighbours, codes))
         about.insert(0, "row", -1 if state.own else state.stimulus)
-        before, after = self._set.decode(codes)
+        before, after = self._decoded(state)
         write_atomically(folder / "strengths.csv", table.to_csv().encode())
         write_atomically(folder / "code.csv", about.to_csv().encode())
         self._set.write(folder, "unedited", before)

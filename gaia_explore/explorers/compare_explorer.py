@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, final
 
@@ -116,6 +116,8 @@ class CompareExplorer(Explorer[CompareState]):
         self._judgement = judgement(self._sets, judge)
         self._n_shown = min(n_shown, len(self.stimuli))
         self._morphs: tuple[tuple, dict[str, np.ndarray], dict[str, np.ndarray]] = ((), {}, {})
+        # Several parts ask for the morph at one position, which is decoded once.
+        self._looked = lru_cache(maxsize=2)(self._look)
         super().__init__(self._checked(CompareState(anchors=anchors)), LAYOUT, out)
 
     @property
@@ -208,8 +210,10 @@ class CompareExplorer(Explorer[CompareState]):
 
     def _at(self, state: CompareState) -> dict[str, tuple[np.ndarray, float]]:
         """The stimulus at the position and its realism, by model."""
-        start, end = state.anchors[:2]
-        found = morphed(self._sets, start, end, np.array([state.position]))
+        return self._looked(*state.anchors[:2], state.position)
+
+    def _look(self, start: int, end: int, position: float) -> dict[str, tuple[np.ndarray, float]]:
+        found = morphed(self._sets, start, end, np.array([position]))
         return {name: (x[0], float(self._judgement(x)[0])) for name, x in found.items()}
 
     def _sheet(self, shown: tuple[int, ...]) -> Content:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -112,6 +112,8 @@ class LatentExplorer(Explorer[LatentState]):
             colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
         self._side = 24 if self._set.portraits.kind == "picture" else 64
+        # Several parts ask for the frame of one state, which is decoded once.
+        self._looked = lru_cache(maxsize=2)(self._look)
         super().__init__(self._start(self._checked(start)), LAYOUT, out)
 
     @property
@@ -259,7 +261,10 @@ class LatentExplorer(Explorer[LatentState]):
         return self._planes[key]
 
     def _at(self, state: LatentState) -> Frame:
-        return frame(self._set.codec, self._plane(state), self._set.neighbours, state.cursor)
+        return self._looked(self._plane(state), state.cursor)
+
+    def _look(self, plane: Plane, cursor: tuple[float, ...]) -> Frame:
+        return frame(self._set.codec, plane, self._set.neighbours, cursor)
 
     def _points(self, state: LatentState) -> Content:
         return map_parts.points(self.stimuli, self._plane(state), state.colour)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from pandas.api.types import is_numeric_dtype
 
 from gaia_explore.explorers.maps import judged_by
+from gaia_explore.explorers.pictures import if_finite
 from gaia_explore.explorers.planes import Neighbours, Plane
 from gaia_explore.explorers.states import State
 from gaia_explore.latent import Codec, Judge
@@ -71,7 +72,7 @@ def frame(codec: Codec, plane: Plane, neighbours: Neighbours, cursor: tuple[floa
 def look_at(codec: Codec, neighbours: Neighbours, code: Float[np.ndarray, " d"], judge: Judge | None = None) -> Frame:
     """Decode a code, and say how far it is from the nearest data, and what a judge (else the codec) thinks of it."""
     code = code.astype(np.float32)
-    stimulus = np.asarray(codec.decode(code[None]), np.float32)[0]
+    stimulus = if_finite(np.asarray(codec.decode(code[None]), np.float32))[0]
     distances, rows = neighbours(code[None])
     distance, row = float(distances[0]), int(rows[0])
     times = f" ({distance / neighbours.usual:.1f} times the usual)" if neighbours.usual else ""

@@ -1,7 +1,7 @@
 """What lies behind the points of a plane: how realistic its stimuli are, and how dense the data."""
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 from scipy.ndimage import gaussian_filter
 
 from gaia_explore.explorers.planes import USUAL, Neighbours, Plane
@@ -23,10 +23,19 @@ def judged_by(codec: object) -> str:
     return "discriminator's error" if isinstance(codec, Judge) else "distance to the nearest code"
 
 
-def realism_of(codec: Codec, neighbours: Neighbours, codes: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, " m"]:
-    """How far what codes decode to is from the data, by what :func:`judged_by` says: small on the manifold."""
+def realism_of(
+    codec: Codec,
+    neighbours: Neighbours,
+    codes: Float[np.ndarray, "m d"],
+    decoded: Shaped[np.ndarray, "m *x"] | None = None,
+) -> Float64[np.ndarray, " m"]:
+    """How far what codes decode to is from the data, by what :func:`judged_by` says: small on the manifold.
+
+    What is ``decoded`` already is not decoded again.
+    """
     if isinstance(codec, Judge):
-        return np.asarray(codec.realism(codec.decode(codes.astype(np.float32))), np.float64)
+        decoded = codec.decode(codes.astype(np.float32)) if decoded is None else decoded
+        return np.asarray(codec.realism(decoded), np.float64)
     return neighbours(codes)[0]
 
 

@@ -26,6 +26,14 @@ FULL = 0.5
 """Difference of two stimuli from which on it has its full colour."""
 
 
+def if_finite(x: Shaped[np.ndarray, "n *x"]) -> Shaped[np.ndarray, "n *x"]:
+    """Decoded stimuli, if all of their numbers are finite; raises otherwise: the decoder is broken."""
+    bad = int((~np.isfinite(x)).any(axis=tuple(range(1, x.ndim))).sum())
+    if bad:
+        raise ValueError(f"codec must decode to finite numbers, got {bad} of {len(x)} stimuli that are not")
+    return x
+
+
 @final
 class Portraits:
     """Makes pictures of stimuli of one set, decoded ones included.
@@ -54,9 +62,7 @@ class Portraits:
         ValueError
             If a stimulus is not finite: a decoder that gives such numbers is broken.
         """
-        bad = int((~np.isfinite(x)).any(axis=tuple(range(1, x.ndim))).sum())
-        if bad:
-            raise ValueError(f"codec must decode to finite numbers, got {bad} of {len(x)} stimuli that are not")
+        if_finite(x)
         if self.kind == "picture":
             rgb = as_bytes(as_pictures(x, "x"))
             return np.concatenate([rgb, np.full((*rgb.shape[:3], 1), 255, np.uint8)], axis=-1)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
 from gaia_explore.explorers.explorer import snapshot
-from gaia_explore.explorers.pictures import SHEET, Portraits, as_png, thumbnails
+from gaia_explore.explorers.pictures import SHEET, Portraits, as_png, if_finite, thumbnails
 from gaia_explore.explorers.planes import Neighbours, far_apart
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -65,8 +65,8 @@ class CodedStimuli:
         return "label" if "label" in self.names else [*self.names, "none"][0]
 
     def decode(self, z: Shaped[np.ndarray, "n d"]) -> Shaped[np.ndarray, "n *x"]:
-        """Stimuli of codes, in single precision."""
-        return np.asarray(self.codec.decode(np.asarray(z, np.float32)), np.float32)
+        """Stimuli of codes, in single precision; raises where they are not finite."""
+        return if_finite(np.asarray(self.codec.decode(np.asarray(z, np.float32)), np.float32))
 
     def rows(self, argument: str, rows: tuple[int, ...], *, ordered: bool = False) -> tuple[int, ...]:
         """Rows of stimuli, in ascending order or each once in the order given; raises if there is no such row."""

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
@@ -83,6 +83,8 @@ class UMAPView(Explorer[UMAPState]):
         self._inverse: tuple[tuple, np.ndarray, float] | None = None
         self._work: threading.Thread | None = None
         self._told = ""
+        # Several parts ask for the frame of one state, which is decoded once.
+        self._looked = lru_cache(maxsize=2)(self._look)
         middle = self._nearest_point(made, tuple(np.median(first.points, axis=0).tolist()))
         super().__init__(self._checked(replace(start, made=made, cursor=middle)), LAYOUT, out)
 
@@ -256,7 +258,10 @@ class UMAPView(Explorer[UMAPState]):
         return tuple(places[np.linalg.norm(places - place, axis=1).argmin()].tolist())
 
     def _at(self, state: UMAPState) -> Frame:
-        return frame(self._set.codec, self._maps[state.made], self._set.neighbours, state.cursor)
+        return self._looked(self._maps[state.made], state.cursor)
+
+    def _look(self, plane: Plane, cursor: tuple[float, ...]) -> Frame:
+        return frame(self._set.codec, plane, self._set.neighbours, cursor)
 
     def _lines(self, state: UMAPState) -> Content:
         places, row = self._maps[state.made].points, self._at(state).nearest
