@@ -341,7 +341,7 @@ def test_an_export_of_a_contact_sheet_holds_its_stimuli(tmp_path: Path):
 def test_the_still_shows_every_model():
     one = WarpExplorer(Linear(), planar()).picture()
     three = WarpExplorer({name: Linear() for name in "abc"}, planar()).picture()
-    assert one.shape[1] > 2 * 430 and three.shape[1] > 3 * 296
+    assert one.shape[1] > 2 * 384 and three.shape[1] > 3 * 250
     assert repr(WarpExplorer({"a": Linear(), "b": Linear()}, planar())) == (
         "WarpExplorer('stimuli', n=60, models=['a', 'b'], plane='dimensions')"
     )
