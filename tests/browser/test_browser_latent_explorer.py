@@ -148,3 +148,35 @@ def test_an_error_of_the_codec_is_shown_in_the_explorer(explored: Page):
     drag(explored, (0.5, 0.5), (0.3, 0.3))
     expect(explored.get_by_role("alert")).to_have_count(0)
     expect(explored.locator(".gx[data-stale]")).to_have_count(0)
+
+
+def test_a_slow_model_keeps_up_with_a_drag_and_ends_at_its_last_place(explored: Page):
+    slow = "lambda z: (__import__('time').sleep(0.1), Codec.decode(codec, z))[1]"
+    ask_python(explored, f"setattr(codec, 'decode', {slow})")
+    up = overlay(explored).evaluate(
+        """async canvas => {
+          const {left, top} = canvas.getBoundingClientRect();
+          const tell = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, {
+            clientX: left + x, clientY: top + y, buttons: 1, pointerId: 1, bubbles: true}));
+          canvas.setPointerCapture = () => {};
+          tell("pointerdown", 100, 100);
+          for (let i = 1; i <= 100; i++) {
+            tell("pointermove", 100 + 2 * i, 100 + i);
+            await new Promise(requestAnimationFrame);
+          }
+          tell("pointerup", 300, 200);
+          return Number(canvas.closest(".gx").dataset.requests);
+        }"""
+    )
+    settled(explored)
+    # What was under way, and the newest place; none of those between.
+    assert int(explored.locator(".gx").get_attribute("data-requests") or 0) - up <= 2
+    away = "np.abs(np.array(explorer.state.cursor) - np.array(explorer.plane.extent)[[0, 3]])"
+    where = f"np.round({away} / np.ptp(explorer.plane.extent[:2]) * 460).astype(int).tolist()"
+    assert ask_python(explored, where) == "[300, 200]"
+    shown = "explorer.contents()['decoded'].arrays['rgba'][0, 0, [0, -1], 0].tolist()"
+    left, right = map(int, re.findall(r"\d+", ask_python(explored, shown)))
+    corners = explored.get_by_role("img", name="Decoded at the cursor").evaluate(
+        """canvas => [2, canvas.width - 3].map(x => canvas.getContext("2d").getImageData(x, 2, 1, 1).data[0])"""
+    )
+    assert corners == [left, right]

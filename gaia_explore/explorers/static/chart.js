@@ -194,7 +194,8 @@ class Chart {
   down(event) {
     if (this.scaleX === undefined) return;
     this.overlay.setPointerCapture(event.pointerId);
-    this.overlay.focus();
+    // A map that is half in view must not slide away under the pointer.
+    this.overlay.focus({ preventScroll: true });
     this.gesture++;
     const place = this.at(event);
     const tool = event.shiftKey && this.leaf.tools?.includes("lasso") ? "lasso" : this.tool;
