@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -73,9 +74,14 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One server for all tests; it reads and writes no settings of the person who runs them."""
-    home = tmp_path_factory.mktemp("jupyter")
-    folder = tmp_path_factory.mktemp("notebooks")
+    """One server for all tests."""
+    with serving(tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks")) as lab:
+        yield lab
+
+
+@contextmanager
+def serving(home: Path, folder: Path, *more: str) -> Iterator[Lab]:
+    """A JupyterLab with more options; it reads and writes no settings of the person who starts it."""
     own = {
         variable: str(home / variable.lower())
         for variable in (
@@ -97,11 +103,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     tracker.parent.mkdir(parents=True)
     tracker.write_text(json.dumps({"windowingMode": "none"}))
     token = secrets.token_hex()
-    options = ("--no-browser", "--allow-root", "--ip=127.0.0.1", "--ServerApp.port=0", f"--notebook-dir={folder}")
+    options = (
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--ServerApp.port=0",
+        f"--notebook-dir={folder}",
+        *more,
+    )
     with (
         (home / "log").open("wb") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
+            [sys.executable, "-m", "jupyterlab", *options, *more],
             env={**os.environ, **own, "JUPYTER_TOKEN": token},
             stdout=log,
             stderr=log,
