@@ -111,7 +111,8 @@ class LatentExplorer(Explorer[LatentState]):
         if colour == "auto":
             colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
-        self._side = 24 if self._set.portraits.kind == "picture" else 64
+        # A stimulus that is a picture takes a millisecond to decode and judge, and the first still waits for all.
+        self._side = 16 if self._set.portraits.kind == "picture" else 64
         # Several parts ask for the frame of one state, which is decoded once.
         self._looked = lru_cache(maxsize=2)(self._look)
         super().__init__(self._start(self._checked(start)), LAYOUT, out)
