@@ -25,9 +25,11 @@ from gaia_explore.explorers.attribute_frames import (
     strengths_of,
     strips,
     told,
+    walks,
 )
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.maps import judged_by, realism_of
+from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.presets import Preset, Presets
@@ -255,10 +257,8 @@ class AttributeEditor(Explorer[EditorState]):
         unknown = [name for name in state.locked if name not in self.names]
         if unknown:
             raise ValueError(f"locked must be some of {', '.join(self.names)}, got {', '.join(unknown)}")
-        locked, strengths = (
-            tuple(name for name in self.names if name in state.locked),
-            tuple(map(float, state.strengths)),
-        )
+        locked = tuple(name for name in self.names if name in state.locked)
+        strengths = tuple(map(float, state.strengths))
         state = replace(state, anchors=anchors, stimulus=int(state.stimulus), strengths=strengths, locked=locked)
         return self._after_preset(state, before)
 
@@ -349,6 +349,11 @@ class AttributeEditor(Explorer[EditorState]):
         chosen = rows.index(state.stimulus) if state.stimulus in rows and not state.own else -1
         rgba = self._set.portraits(to_unit(self.stimuli.x[rows]))
         return Content(plain={"captions": [str(i) for i in rows], "chosen": chosen}, arrays={"rgba": rgba})
+
+    def _walks(self, state: EditorState) -> tuple[Walk, ...]:
+        vectors = self._of(state.method)
+        free = [name not in state.locked and can_move(vectors, name, state.locked) for name in self.names]
+        return walks(free, self.strength_range, smooth=self._set.portraits.kind == "picture")
 
     def sweeps(self) -> Float[np.ndarray, "k s *x"]:
         """Each slider from one end to the other in 7 steps, the others where they are: (sliders, 7, one stimulus).

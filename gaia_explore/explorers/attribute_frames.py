@@ -1,6 +1,6 @@
 """What the AttributeEditor shows, as arrays and plain values: edited codes, and what else an edit moves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -11,6 +11,7 @@ from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
 from gaia_explore.attributes import AttributeVectors, edit
 from gaia_explore.attributes.columns import read_columns
+from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Box, Leaf, bar, column, row
 from gaia_explore.explorers.pictures import Portraits
 from gaia_explore.explorers.states import State
@@ -217,7 +218,7 @@ def layout(names: tuple[str, ...]) -> Box:
         bar(
             Leaf(kind="number", name="stimulus", label="Stimulus"),
             Leaf(kind="choice", name="method", label="Vectors"),
-            Leaf(kind="choice", name="preset", label="Preset"),
+            Leaf(kind="choice", name="preset", label="Preset", options={"offline": False}),
             Leaf(kind="button", name="save", label="Save as preset"),
             Leaf(kind="button", name="zero", label="All to 0"),
         ),
@@ -228,4 +229,23 @@ def layout(names: tuple[str, ...]) -> Box:
         ),
         Leaf(kind="text", name="realism", label="How realistic it is"),
         row(*columns),
+    )
+
+
+def walks(free: Sequence[bool], reach: float, *, smooth: bool) -> tuple[Walk, ...]:
+    """From end to end of each slider that is free, with the others where they are."""
+    # Every half deviation, of the usual reach; where pictures are not blended, as finely as sliders go.
+    places = 13 if smooth else 121
+    return tuple(
+        Walk(
+            leaf=f"strength{i}",
+            what="set",
+            low=(-reach,),
+            high=(reach,),
+            shape=(places,),
+            parts=(f"strength{i}", "after", "realism"),
+            smooth=smooth,
+        )
+        for i, own in enumerate(free)
+        if own
     )

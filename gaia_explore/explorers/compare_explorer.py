@@ -26,6 +26,7 @@ from gaia_explore.explorers.compare_frames import (
 )
 from gaia_explore.explorers.drawing import draw
 from gaia_explore.explorers.explorer import Explorer
+from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.sets import CodedStimuli, coded
@@ -277,6 +278,21 @@ class CompareExplorer(Explorer[CompareState]):
         scores = self._table(state)
         cells = [[str(name), *(f"{value:.3g}" for value in values)] for name, *values in scores.itertuples()]
         return Content(plain={"columns": ["", *scores.columns], "rows": cells})
+
+    def _walks(self, state: CompareState) -> tuple[Walk, ...]:
+        smooth = self._first_set.portraits.kind == "picture"
+        return (
+            Walk(
+                leaf="position",
+                what="set",
+                low=(0.0,),
+                high=(1.0,),
+                shape=(41 if smooth else 101,),
+                parts=("position", "here", "scores"),
+                charts=("along",),
+                smooth=smooth,
+            ),
+        )
 
     def _export(self, folder: Path):
         """The reconstructions and the morph as one sheet, ``comparison.png``; the table, ``scores.csv``; and the

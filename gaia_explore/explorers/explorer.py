@@ -132,7 +132,7 @@ class Explorer(ABC, Generic[S]):
         """Write a page that works with no kernel and no network, and return its path.
 
         It shows the present state. What can be dragged in it was decoded beforehand, on a grid, and is blended between
-        the places of the grid; one control at a time leaves the state.
+        the places of the grid; one control at a time leaves the state, and what is not known there is not shown.
         """
         return write_pages(path, repr(self), [self.page()])
 
@@ -140,15 +140,22 @@ class Explorer(ABC, Generic[S]):
         """The explorer as JSON for a page without a kernel."""
         with GUARD:
             state = self.state
-            walks = []
-            for walk in self._walks(state):
-                wanted = (*walk.pictures, *walk.texts)
-                contents = []
-                for value in walk.values():
-                    parts = self._parts(self._event(state, walk.leaf, walk.what, value))
-                    contents.append({name: parts[name].make() for name in wanted})
-                walks.append(walk_to_dict(walk, contents))
-            return page_of(self._layout.to_dict(), repr(self), self.contents(), walks, self._all_thumbnails())
+            walks = [self._walked(state, walk) for walk in self._walks(state)]
+            stale: set[str] = set()
+            if "selection" in {field.name for field in fields(state)}:
+                other = () if getattr(state, "selection", ()) else (0,)
+                stale = _changed(self._keys(state), self._parts(replace(state, **{"selection": other})))
+            return page_of(self._layout, repr(self), self.contents(), walks, self._all_thumbnails(), sorted(stale))
+
+    def _walked(self, state: S, walk: Walk) -> dict[str, Any]:
+        """A walk from a state, with all that it shows."""
+        here, contents, changed = self._keys(state), [], set[str]()
+        for value in walk.values():
+            parts = self._parts(self._checked(self._event(state, walk.leaf, walk.what, value), state))
+            changed |= _changed(here, parts)
+            contents.append({name: parts[name].make() for name in walk.parts})
+        # Better nothing than what was true elsewhere.
+        return walk_to_dict(walk, contents, sorted(changed - walk.kept))
 
     def answer(self, request: dict[str, Any], buffers: Sequence[Buffer] = ()) -> Reply:
         """Do what the page asks for, and say what it shall show.
@@ -291,3 +298,8 @@ def _whole(part: Part) -> Content:
     while content.more:
         content = part.make()
     return content
+
+
+def _changed(keys: Mapping[str, Hashable], parts: Mapping[str, Part]) -> set[str]:
+    """Names of what is no more, or is another."""
+    return {name for name, key in keys.items() if name not in parts or parts[name].key != key}

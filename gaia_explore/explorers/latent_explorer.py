@@ -16,7 +16,7 @@ from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, frame
 from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
-from gaia_explore.explorers.pages import Walk
+from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.pictures import thumbnails
 from gaia_explore.explorers.planes import Plane, make_plane
@@ -301,21 +301,8 @@ class LatentExplorer(Explorer[LatentState]):
         return Content(plain={"what": what}, arrays={"values": values.astype(np.float32)}, more=more)
 
     def _walks(self, state: LatentState) -> tuple[Walk, ...]:
-        left, right, bottom, top = self._plane(state).extent
         smooth = self._set.portraits.kind == "picture"
-        n = 21 if smooth else 33
-        return (
-            Walk(
-                leaf="map",
-                what="move",
-                low=(left, bottom),
-                high=(right, top),
-                shape=(n, n),
-                pictures=("decoded",),
-                texts=("where",),
-                smooth=smooth,
-            ),
-        )
+        return (across("map", self._plane(state).extent, ("decoded", "where"), smooth=smooth),)
 
     def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
         return self._set.some_thumbnails()

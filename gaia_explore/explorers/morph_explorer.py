@@ -20,6 +20,7 @@ from gaia_explore.explorers.morph_frames import (
     lay,
     morph_at,
 )
+from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.exports import ANIMATIONS, export_continuum
@@ -42,22 +43,22 @@ LAYOUT = column(
         Leaf(kind="choice", name="kind", label="Path"),
         Leaf(kind="choice", name="spacing", label="Equal steps in"),
         Leaf(kind="number", name="n_steps", label="Steps"),
-        Leaf(kind="choice", name="animation", label="Animation of exports"),
+        Leaf(kind="choice", name="animation", label="Animation of exports", options={"offline": False}),
     ),
     row(
         column(
-            Leaf(kind="text", name="about_anchors"),
+            Leaf(kind="text", name="about_anchors", options={"offline": "Anchors: click one to go there."}),
             Leaf(kind="pictures", name="anchors", label="Anchor", options={"size": 64, "movable": True, "columns": 8}),
             bar(
-                Leaf(kind="number", name="row", label="Add the stimulus of row"),
+                Leaf(kind="number", name="row", label="Add the stimulus of row", options={"offline": False}),
                 Leaf(kind="button", name="drop", label="Remove the chosen anchor"),
             ),
-            Leaf(kind="text", name="about_suggestions"),
+            Leaf(kind="text", name="about_suggestions", options={"offline": False}),
             Leaf(
                 kind="pictures",
                 name="suggestions",
                 label="Suggested",
-                options={"size": 44, "clickable": True, "columns": 8},
+                options={"size": 44, "clickable": True, "columns": 8, "offline": False},
             ),
             bar(
                 Leaf(kind="button", name="earlier", label="Earlier stimuli"),
@@ -340,6 +341,28 @@ class MorphExplorer(Explorer[MorphState]):
             "summary": part(lambda path: contents.summary(path, self._what, self.usual)),
             "steps": part(contents.distances),
         }
+
+    def _walks(self, state: MorphState) -> tuple[Walk, ...]:
+        smooth, last = self._set.portraits.kind == "picture", state.n_steps - 1
+        # Every step is among the places.
+        between = -(-(40 if smooth else 120) // last)
+        stops = {
+            "strip": [[step / last] for step in range(state.n_steps)],
+            "anchors": [[step / last] for step in self._path(state).continuum.anchors.tolist()],
+        }
+        return (
+            Walk(
+                leaf="position",
+                what="set",
+                low=(0.0,),
+                high=(1.0,),
+                shape=(last * between + 1,),
+                parts=("position", "here", "where", "strip"),
+                charts=("profile",),
+                stops=stops,
+                smooth=smooth,
+            ),
+        )
 
     def _export(self, folder: FilePath):
         """The steps as a set of stimuli: see :func:`gaia_explore.export_continuum`."""

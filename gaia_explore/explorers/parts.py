@@ -73,7 +73,8 @@ class Leaf:
         What never changes: of a chart its ``layers`` (name and kind, from below), ``size`` (width, height in pixels),
         ``tools``, ``linked``, ``thumbnails`` and whether it has ``ticks``; of pictures their ``size`` in pixels, how
         many ``columns`` of them there are at most, and whether they are ``movable`` or ``clickable``; of a slider
-        whether it can ``play``, and be ``lockable``.
+        whether it can ``play``, and be ``lockable``. ``offline`` is False for a leaf that a page without a kernel does
+        not have, or what a text says there instead. Buttons and anchors are never there.
     """
 
     kind: Kind

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 
 from gaia_explore.explorers.colours import by_attribute, by_value, written
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.latent_frames import Frame, look_at
 from gaia_explore.explorers.maps import judged_by, usual_realism
+from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.pictures import as_png, thumbnails
 from gaia_explore.explorers.plane_frames import (
@@ -65,7 +66,7 @@ LAYOUT = row(
             },
         ),
         Leaf(kind="text", name="summary", label="Realism of the sheet"),
-        Leaf(kind="text", name="about"),
+        Leaf(kind="text", name="about", options={"offline": "Anchors: click one to go there."}),
         Leaf(kind="pictures", name="corners", label="Anchor", options={"size": 64, "movable": True}),
         bar(*(Leaf(kind="number", name=name, label=f"{i}: row") for i, name in enumerate(NUMBERS, 1))),
     ),
@@ -318,7 +319,7 @@ class PlaneExplorer(Explorer[PlaneState]):
 
     def _map_chart(self) -> Content:
         n = len(self.stimuli)
-        label = f"{n:,} latent codes of {self.stimuli.title}; drag 1, 2 and 3 to other stimuli"
+        label = f"{n:,} latent codes of {self.stimuli.title}"
         return Content(plain={"extent": self.map.extent, "axes": self.map.axes, "label": label, "sheets": n})
 
     def _points(self, state: PlaneState) -> Content:
@@ -335,6 +336,13 @@ class PlaneExplorer(Explorer[PlaneState]):
 
     def _on_map(self, state: PlaneState) -> np.ndarray:
         return self.map.points[list(self._spanning(state))].astype(np.float32)
+
+    def _walks(self, state: PlaneState) -> tuple[Walk, ...]:
+        smooth = self._set.portraits.kind == "picture"
+        return (across("sheet", 2 * edges(state), ("here", "where"), smooth=smooth, stops={"corners": CORNERS}),)
+
+    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
+        return self._set.some_thumbnails()
 
     def _thumbnails(self, sheet: int) -> Content:
         return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})

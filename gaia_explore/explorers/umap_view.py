@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 
 from gaia_explore.embeddings import Embedding, umap
 from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.latent_frames import Frame, frame
+from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.pictures import thumbnails
 from gaia_explore.explorers.planes import Plane
@@ -303,6 +304,13 @@ class UMAPView(Explorer[UMAPState]):
             f"From anchor to anchor along neighbours: {len(rows)} stimuli, {along:.3g} long (straight: {straight:.3g})."
         )
         return Content(plain={"text": words})
+
+    def _walks(self, state: UMAPState) -> tuple[Walk, ...]:
+        smooth = self._set.portraits.kind == "picture"
+        return (across("map", self._maps[state.made].extent, ("decoded", "where"), smooth=smooth),)
+
+    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
+        return self._set.some_thumbnails()
 
     def _thumbnails(self, sheet: int) -> Content:
         return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})

@@ -66,7 +66,7 @@ class Chart {
     Object.assign(this, { scaleX: this.width / (this.right - this.left), scaleY: this.height / (this.top - this.bottom) });
     this.rows = sheets ?? 0;
     this.axes.textContent = [`→ ${axes[0]}`, `↑ ${axes[1]}`].filter((words) => words.length > 2).join("   ");
-    const keys = this.leaf.layers.some(([, kind]) => kind === "handles") ? " Arrow keys move the cursor." : "";
+    const keys = !this.leaf.still && this.leaf.layers.some(([, kind]) => kind === "handles") ? " Arrow keys move the cursor." : "";
     this.overlay.setAttribute("aria-label", `${label ?? this.leaf.label}.${keys}`);
     Object.values(this.contents).forEach((content) => this.project(content));
     this.later(true);
@@ -82,6 +82,10 @@ class Chart {
 
   to = (x, y) => [(x - this.left) * this.scaleX, (this.top - y) * this.scaleY];
   from = (px, py) => [this.left + px / this.scaleX, this.top - py / this.scaleY];
+  /** Handles that can be moved. */
+  get grips() {
+    return this.leaf.still ? undefined : this.of("handles");
+  }
   of = (kind) => Object.values(this.contents).find((content) => content.kind === kind && content.pixels);
 
   /** Draw once, before the next frame of the screen; the layers too, if they changed. */
@@ -210,7 +214,7 @@ class Chart {
 
   /** Take hold of the handle under the pointer, or of the one that goes wherever one clicks. */
   grab([x, y]) {
-    const handles = this.of("handles");
+    const handles = this.grips;
     if (!handles) return;
     const away = (i) => Math.hypot(handles.pixels[2 * i] - x, handles.pixels[2 * i + 1] - y);
     const near = (handles.plain.free ?? []).filter((i) => away(i) < REACH).sort((i, j) => away(i) - away(j));
@@ -238,7 +242,7 @@ class Chart {
   }
 
   key(event) {
-    const handles = this.of("handles");
+    const handles = this.grips;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = ARROWS[event.key];
     const own = this.active >= 0 ? this.active : handles?.plain.moves ?? -1;

@@ -71,7 +71,7 @@ class Slider extends Control {
     this.note = make("small");
     this.element.append(this.labelled(this.input), this.output);
     if (this.leaf.lockable) {
-      this.lock = make("input", { type: "checkbox", onchange: () => this.view.event(this.leaf.name, "lock", this.lock.checked) });
+      this.lock = make("input", { type: "checkbox", disabled: this.view.offline, onchange: () => this.view.event(this.leaf.name, "lock", this.lock.checked) });
       this.element.append(make("label", {}, this.lock, "lock"));
     }
     if (this.leaf.play) {

@@ -3,10 +3,7 @@
 const LEAVES = { chart: Chart, pictures: Pictures, slider: Slider, choice: Choice, checks: Checks, number: NumberInput, button: Button, text: Text, table: Table }; // prettier-ignore
 const KEYS = { z: "undo", y: "redo", r: "reset", e: "export" };
 const SHEET = 256;
-const HELP =
-  "Keys: arrows move (Shift ×10), z and y undo and redo, r resets, e exports; Shift + drag is a lasso, a and 1 to 9 pick anchors.";
-
-const OFFLINE = "A page without a kernel: what can be moved here was decoded beforehand, on a grid.";
+const OFFLINE = ["A page without a kernel: it shows one state.", "A page without a kernel: what can be moved here was decoded beforehand, on a grid."]; // prettier-ignore
 
 class View {
   constructor(model, el) {
@@ -32,9 +29,9 @@ class View {
 
   build(node) {
     if (node.children) return make("div", { className: `gx-${node.kind}` }, ...node.children.map((child) => this.build(child)));
-    if (this.offline) node.tools = node.tools?.filter((tool) => tool !== "anchor");
+    if (this.offline) this.stills(node);
     const leaf = new LEAVES[node.kind](node, this);
-    leaf.element.hidden = node.kind !== "button";
+    leaf.element.hidden = node.kind !== "button" || this.offline;
     this.leaves[node.name] = leaf;
     return leaf.element;
   }
@@ -44,19 +41,34 @@ class View {
     const buttons = ["undo", "redo", "reset", "export"].map((type) =>
       make("button", { type: "button", textContent: type[0].toUpperCase() + type.slice(1), onclick: () => this.ask(type) }),
     );
-    const help = make("p", { className: "gx-axes", textContent: HELP });
-    const own = this.offline ? [make("p", { className: "gx-axes", textContent: OFFLINE })] : [make("div", { className: "gx-bar" }, ...buttons, this.told), help];
     this.leaves = {};
-    this.root.replaceChildren(this.build(layout), this.error, ...own);
-    if (this.offline) this.stillness();
+    const main = this.build(layout);
+    const help = make("p", { className: "gx-axes", textContent: this.help() });
+    this.root.replaceChildren(main, this.error, ...(this.offline ? [] : [make("div", { className: "gx-bar" }, ...buttons, this.told)]), help);
+  }
+
+  /** What of this page needs to be said: keys that do something in it, and what does nothing. */
+  help() {
+    const charts = this.charts().filter(({ leaf }) => !leaf.still).map(({ leaf }) => leaf); // prettier-ignore
+    const can = (tool) => charts.some(({ tools }) => tools?.includes(tool));
+    const keys = [
+      charts.some(({ layers }) => layers.some(([, kind]) => kind === "handles")) && "arrows move (Shift ×10)",
+      !this.offline && "z and y undo and redo, r resets, e exports",
+      can("lasso") && "Shift + drag is a lasso",
+      can("anchor") && "a and 1 to 9 pick anchors",
+    ].filter(Boolean);
+    const walks = this.model.page?.walks.length;
+    const said = this.offline ? [OFFLINE[Math.min(walks, 1)], walks > 1 ? "Sliders move one at a time: the others return to where the page began." : ""] : [];
+    return [...said, keys.length ? `Keys: ${keys.join("; ")}.` : ""].filter(Boolean).join(" ");
   }
 
   /** Without a kernel, only what was decoded beforehand can be moved. */
-  stillness() {
-    for (const [name, leaf] of Object.entries(this.leaves)) {
-      const goes = this.model.walks.some((walk) => walk.leaf === name);
-      leaf.still = !goes && !(leaf instanceof Chart);
-    }
+  stills(node) {
+    const { walks } = this.model.page;
+    node.still = !walks.some(({ controls }) => node.name in controls);
+    node.tools = node.tools?.filter((tool) => tool !== "anchor");
+    node.movable = false;
+    node.clickable = walks.some(({ stops }) => node.name in stops);
   }
 
   ask(type) {
@@ -101,7 +113,7 @@ class View {
     if (!this.leaves[leaf]) return;
     this.leaves[leaf].element.hidden = false;
     this.leaves[leaf].update(layer, { plain, arrays });
-    if (this.leaves[leaf].still)
+    if (this.leaves[leaf].leaf.still && this.leaves[leaf] instanceof Control)
       this.leaves[leaf].element.querySelectorAll("input, select, button").forEach((input) => (input.disabled = true));
     this.root.dataset.updates = Number(this.root.dataset.updates ?? 0) + 1;
   }

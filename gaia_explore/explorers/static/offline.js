@@ -33,13 +33,25 @@ function around({ low, high, shape }, point) {
   return places.filter(([, weight]) => weight > 0);
 }
 
-function blend(tiles, places, smooth) {
+/** Pictures between places, with their transparency: nothing is seen of a colour that nothing is seen of. */
+function blend(tiles, places) {
   const size = tiles.length / tiles.shape[0];
-  const nearest = places.reduce((best, place) => (place[1] > best[1] ? place : best))[0];
-  if (!smooth) return tiles.slice(nearest * size, (nearest + 1) * size);
   const sum = new Float32Array(size);
-  for (const [place, weight] of places) for (let i = 0; i < size; i++) sum[i] += weight * tiles[place * size + i];
-  return Uint8Array.from(sum, Math.round);
+  for (const [place, weight] of places)
+    for (let i = 0; i < size; i += 4) {
+      const pixel = place * size + i;
+      const opacity = weight * tiles[pixel + 3];
+      for (let k = 0; k < 3; k++) sum[i + k] += opacity * tiles[pixel + k];
+      sum[i + 3] += opacity;
+    }
+  return Uint8ClampedArray.from(sum, (value, i) => (i % 4 === 3 ? value : value / (sum[i | 3] || 1)));
+}
+
+/** A part as a message tells it, and its buffers. */
+function packed({ name, plain, arrays }) {
+  const dtype = (array) => Object.keys(TYPES).find((type) => array instanceof TYPES[type]);
+  const described = Object.entries(arrays).map(([own, array]) => ({ name: own, dtype: dtype(array), shape: array.shape }));
+  return [{ name, plain, arrays: described }, Object.values(arrays)];
 }
 
 class Offline {
@@ -48,56 +60,79 @@ class Offline {
   }
 
   async prepare() {
-    this.walks = await Promise.all(
-      this.page.walks.map(async (walk) => {
-        const tiles = await Promise.all(walk.pictures.map(async ({ name, sheet }) => [name, await tilesOf(sheet)]));
-        return { ...walk, tiles };
-      }),
-    );
-    this.sheets = this.page.thumbnails && (await tilesOf(this.page.thumbnails));
+    const { parts, buffers, sheets, walks, thumbnails } = this.page;
+    this.parts = Object.fromEntries(unpack({ parts }, buffers.map(bytesOf)).map((part) => [part.name, part]));
+    for (const [name, sheet] of Object.entries(sheets)) this.parts[name].arrays.rgba = await tilesOf(sheet);
+    this.sheets = thumbnails && (await tilesOf(thumbnails));
+    for (const walk of walks) {
+      walk.tiles = {};
+      for (const [name, sheets] of Object.entries(walk.sheets)) walk.tiles[name] = await Promise.all(sheets.map(tilesOf));
+      walk.names = [...Object.keys(walk.plain), ...walk.gone, ...Object.keys(walk.controls).map((name) => this.shownBy(walk, name))];
+    }
     return this;
   }
+
+  /** The part that shows where a walk is. */
+  shownBy = ({ controls }, name) => (controls[name] === "move" ? `${name}.handles` : name);
 
   on = (_, callback) => (this.callback = callback);
   off() {}
 
   send(request, _, buffers) {
-    const { parts, buffers: own, ...more } = this.answer(request, buffers);
-    queueMicrotask(() => this.callback({ type: "frame", late: [], gone: [], ...more, parts, view: request.view, seq: request.seq }, own)); // prettier-ignore
+    const { parts = [], ...more } = this.answer(request, buffers);
+    const all = parts.map(packed);
+    const message = { type: "frame", late: [], gone: [], ...more, parts: all.map(([part]) => part), view: request.view, seq: request.seq }; // prettier-ignore
+    queueMicrotask(() => this.callback(message, all.flatMap(([, own]) => own)));
   }
 
-  answer(request, buffers) {
-    if (request.type === "open") {
-      const { layout, label, parts } = this.page;
-      return { layout, label, parts, buffers: this.page.buffers.map(bytesOf) };
+  answer({ type, name, what, value }, buffers) {
+    const { layout, label, walks, selecting } = this.page;
+    if (type === "open") return { layout, label, parts: Object.values(this.parts) };
+    if (what === "select") {
+      const rows = new Uint32Array(buffers[0]);
+      rows.shape = [rows.length];
+      return { parts: [{ name: `${name}.selection`, plain: {}, arrays: { rows } }], gone: selecting.filter((part) => part !== `${name}.selection`) };
     }
-    if (request.what === "select") {
-      const arrays = [{ name: "rows", dtype: "uint32", shape: [buffers[0].byteLength / 4] }];
-      return { parts: [{ name: `${request.name}.selection`, plain: {}, arrays }], buffers: [new Uint8Array(buffers[0])] };
+    for (const walk of walks) {
+      const stop = what === "click" ? walk.stops[name]?.[value] : null;
+      const point = walk.controls[name] === what ? (value.at ?? [value]).slice(0, walk.shape.length) : stop;
+      if (point) return this.go(walk, point);
     }
-    const walk = this.walks.find(({ leaf, what }) => leaf === request.name && what === request.what);
-    return walk ? this.go(walk, request.value) : { parts: [], buffers: [] };
+    return {};
   }
 
-  /** What is shown at a place of a walk; every other walk's control returns to where the page began. */
-  go(walk, value) {
-    const places = around(walk, value.at ?? [value]);
-    const nearest = places.reduce((best, place) => (place[1] > best[1] ? place : best))[0];
-    const others = this.walks.filter((other) => other.what === "set" && other !== walk).map((other) => other.leaf);
-    const parts = this.page.parts.filter((part) => others.includes(part.name));
-    for (const [name, texts] of Object.entries(walk.texts))
-      parts.push({ name, plain: { text: texts[nearest], live: true }, arrays: [] });
-    const pictures = walk.tiles.map(([name, tiles]) => {
-      const [, ...shape] = tiles.shape;
-      const { plain } = this.page.parts.find((part) => part.name === name);
-      parts.push({ name, plain, arrays: [{ name: "rgba", dtype: "uint8", shape: [1, ...shape] }] });
-      return blend(tiles, places, walk.smooth);
-    });
-    return { parts, buffers: pictures };
+  /** What is shown at a place of a walk; what other walks show returns to where the page began. */
+  go(walk, point) {
+    const at = point.map((value, axis) => Math.min(Math.max(value, walk.low[axis]), walk.high[axis]));
+    const places = around(walk, at);
+    const nearest = places.reduce((best, place) => (place[1] > best[1] ? place : best));
+    const others = this.page.walks.flatMap((other) => other.names).filter((name) => this.parts[name]);
+    const parts = Object.fromEntries(others.map((name) => [name, { ...this.parts[name] }]));
+    for (const name of walk.gone) delete parts[name];
+    for (const [name, plain] of Object.entries(walk.plain)) parts[name].plain = { ...parts[name].plain, ...plain[nearest[0]] };
+    for (const [name, tiles] of Object.entries(walk.tiles)) {
+      const [, ...shape] = tiles[0].shape;
+      const pictures = tiles.map((own) => blend(own, walk.smooth ? places : [[nearest[0], 1]]));
+      const rgba = new Uint8Array(pictures.length * pictures[0].length);
+      pictures.forEach((picture, i) => rgba.set(picture, i * picture.length));
+      parts[name].arrays = { rgba: Object.assign(rgba, { shape: [tiles.length, ...shape] }) };
+    }
+    for (const [name, what] of Object.entries(walk.controls)) {
+      const part = parts[this.shownBy(walk, name)];
+      if (what === "set") part.plain = { ...part.plain, value: at[0] };
+      else {
+        const xy = Object.assign(part.arrays.xy.slice(), { shape: part.arrays.xy.shape });
+        xy.set(at);
+        part.arrays = { xy };
+      }
+    }
+    return { parts: Object.values(parts), gone: walk.gone };
   }
 }
 
-for (const page of JSON.parse(document.getElementById("pages").textContent)) {
+const packedPages = new Blob([bytesOf(document.getElementById("pages").textContent)]).stream();
+
+for (const page of await new Response(packedPages.pipeThrough(new DecompressionStream("deflate"))).json()) {
   const el = document.getElementById("explorers").appendChild(make("section", {}, make("h1", { textContent: page.label })));
   new Offline(page).prepare().then((model) => {
     const view = new View(model, el);
