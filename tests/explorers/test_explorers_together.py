@@ -97,6 +97,7 @@ def test_tabs_are_filled_when_they_are_opened_and_say_what_went_wrong():
     assert exploration.widget is tabs
 
 
+@pytest.mark.slow
 def test_an_exploration_is_exported_kept_and_restored_as_a_whole(tmp_path: Path):
     exploration = ge.explore(Same(), stimuli(), out=tmp_path / "out")
     exploration["plane"]
