@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from threading import RLock
 from typing import Any, Generic
 
 import numpy as np
@@ -16,13 +15,9 @@ from gaia_explore.explorers.pages import Walk, page_of, walk_to_dict, write_page
 from gaia_explore.explorers.parts import Box, Content, Part
 from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.states import History, S, from_json, known, to_json
-from gaia_explore.explorers.surfaces import Buffer, Reply, Surface
+from gaia_explore.explorers.surfaces import GUARD, Buffer, Reply, Surface
 from gaia_explore.latent import Codec, Trainable
 from gaia_explore.training import write_atomically
-
-GUARD = RLock()
-"""Held while an explorer works. Requests come from a second thread of the kernel while a cell runs, explorers may be
-linked and share a model, and none of them works for long: one lock for all."""
 
 
 class Explorer(ABC, Generic[S]):
@@ -48,6 +43,7 @@ class Explorer(ABC, Generic[S]):
         self._history = History(state)
         self._surface: Surface | None = None
         self._listeners: list[Callable[[S, S], None]] = []
+        self._unheard: list[tuple[S, S]] = []
 
     @property
     def state(self) -> S:
@@ -60,12 +56,24 @@ class Explorer(ABC, Generic[S]):
 
     def change(self, **fields: Any):
         """Set some fields of the state."""
-        self.state = replace(self.state, **known(type(self.state), fields))
+        with GUARD:
+            self.state = replace(self.state, **known(type(self.state), fields))
 
     def follow(self, **fields: Any):
-        """Set some fields as a linked explorer has them; what goes wrong is shown here and stops nothing there."""
+        """Set some fields as a linked explorer has them; what goes wrong is shown here and stops nothing there.
+
+        All that is followed in a row is one step to undo, lest a drag there flood the history here.
+        """
         try:
-            self.change(**fields)
+            with GUARD:
+                after = self._checked(replace(self.state, **known(type(self.state), fields)), self.state)
+                if self._surface is None:
+                    # Nobody looks: what it shows is made when somebody does.
+                    before = self.state
+                    self._history.enter(after, "followed")
+                    self._unheard.append((before, after))
+                    return self._notify()
+                self._move(lambda: self._history.enter(after, "followed"))
         except Exception as error:
             if self._surface is not None:
                 self._surface.tell(Reply(type="error", plain={"text": f"{type(error).__name__}: {error}"}))
@@ -100,7 +108,7 @@ class Explorer(ABC, Generic[S]):
         """The live surface, to be put into ipywidgets' boxes and tabs."""
         with GUARD:
             if self._surface is None:
-                self._surface = Surface(answer=self.answer)
+                self._surface = Surface(answer=self._serve, still=self._still)
             return self._surface
 
     def picture(self) -> UInt8[np.ndarray, "h w 3"]:
@@ -164,30 +172,50 @@ class Explorer(ABC, Generic[S]):
         a number of ``steps``; ``reset``; ``export``; ``late`` with the name of a part; ``thumbnails`` with the number
         of a ``sheet``.
         """
+        replies: list[Reply] = []
+        self._serve(request, buffers, replies.append)
+        return replies[0]
+
+    def _serve(self, request: dict[str, Any], buffers: Sequence[Buffer], tell: Callable[[Reply], None]):
+        """Answer; who listens hears of it after the page, whose later news from them must not be overtaken."""
         with GUARD:
-            before = self.state
-            match request["type"]:
-                case "open":
-                    return self._frame(None, before)
-                case "event":
-                    value = np.frombuffer(buffers[0], "<u4").tolist() if buffers else request.get("value")
-                    after = self._checked(self._event(before, request["name"], request["what"], value), before)
-                    return self._take(lambda: self._history.enter(after, request.get("gesture", "")))
-                case "undo" | "redo":
-                    step = self._history.undo if request["type"] == "undo" else self._history.redo
-                    return self._take(lambda: step(int(request.get("steps", 1))))
-                case "reset":
-                    return self._take(lambda: self._history.enter(self._first))
-                case "export":
-                    return Reply(type="told", plain={"text": self._exported(self.export())})
-                case "late":
-                    content = self._parts(before)[request["name"]].make()
-                    return Reply(type="frame", parts={request["name"]: content})
-                case "thumbnails":
-                    sheet = int(request["sheet"])
-                    return Reply(type="thumbnails", plain={"sheet": sheet}, parts={"": self._thumbnails(sheet)})
-                case other:
-                    raise ValueError(f"type must be a request that {type(self).__name__} knows, got {other!r}")
+            tell(self._reply(request, buffers))
+            self._notify()
+
+    def _reply(self, request: dict[str, Any], buffers: Sequence[Buffer]) -> Reply:
+        before = self.state
+        match request["type"]:
+            case "open":
+                return self._frame(None, before)
+            case "event":
+                value = np.frombuffer(buffers[0], "<u4").tolist() if buffers else request.get("value")
+                after = self._checked(self._event(before, request["name"], request["what"], value), before)
+                reply = self._take(lambda: self._history.enter(after, request.get("gesture", "")))
+                # A control that was moved to where it cannot be has to come back.
+                return replace(reply, parts=self._still(request) | reply.parts) if after == before else reply
+            case "undo" | "redo":
+                step = self._history.undo if request["type"] == "undo" else self._history.redo
+                return self._take(lambda: step(int(request.get("steps", 1))))
+            case "reset":
+                return self._take(lambda: self._history.enter(self._first))
+            case "export":
+                return Reply(type="told", plain={"text": self._exported(self.export())})
+            case "late":
+                # It may be gone since it was asked for.
+                part = self._parts(before).get(request["name"])
+                return Reply(type="frame", parts={} if part is None else {request["name"]: part.make()})
+            case "thumbnails":
+                sheet = int(request["sheet"])
+                return Reply(type="thumbnails", plain={"sheet": sheet}, parts={"": self._thumbnails(sheet)})
+            case other:
+                raise ValueError(f"type must be a request that {type(self).__name__} knows, got {other!r}")
+
+    def _still(self, request: Mapping[str, Any]) -> dict[str, Content]:
+        """What stands in the leaf of a request, or where the handles of its chart are, as the state has it."""
+        name = request.get("name", "")
+        parts = self._parts(self.state)
+        own = (name, f"{name}.handles") if f"{name}.handles" in parts else (name,)
+        return {part: parts[part].make() for part in own[-1:] if part in parts and not parts[part].late}
 
     @abstractmethod
     def _parts(self, state: S) -> dict[str, Part]:
@@ -250,9 +278,21 @@ class Explorer(ABC, Generic[S]):
             self._history.return_to(mark)
             raise
         if before != self.state:
-            for listener in self._listeners:
-                listener(before, self.state)
+            self._unheard.append((before, self.state))
         return reply
+
+    def _notify(self):
+        """Tell who listens; one who fails keeps nobody else from hearing."""
+        errors = []
+        while self._unheard:
+            before, after = self._unheard.pop(0)
+            for listener in self._listeners:
+                try:
+                    listener(before, after)
+                except Exception as error:
+                    errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _renew(self, change: Callable[[], None], *, wait: bool = True) -> bool:
         """Change what parts are made of, though not the state: every page is told those whose keys are others then.
@@ -280,6 +320,7 @@ class Explorer(ABC, Generic[S]):
             reply = self._take(step)
             if self._surface is not None:
                 self._surface.tell(reply)
+            self._notify()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         shown = self.widget._repr_mimebundle_(**kwargs)

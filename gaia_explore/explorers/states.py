@@ -60,10 +60,11 @@ class History(Generic[S]):
         gesture
             States of one gesture, such as a drag, are one step to undo: the last of them replaces the others.
         """
+        if state == self.state:
+            # A gesture that has changed nothing yet has no step that its next state could replace.
+            return
         goes_on = bool(gesture) and gesture == self._gesture and self._at > 0
         self._gesture = gesture
-        if state == self.state:
-            return
         kept = self._states[: self._at if goes_on else self._at + 1]
         self._states = [*kept, state][-MOST_STATES:]
         self._at = len(self._states) - 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from threading import RLock
 from typing import Any, final
 
 import numpy as np
@@ -18,6 +19,10 @@ from anywidget import AnyWidget
 from gaia_explore.explorers.parts import Content
 
 Buffer = bytes | memoryview
+
+GUARD = RLock()
+"""Held while an explorer works and says so. Requests come from a second thread of the kernel while a cell runs, and
+explorers may be linked and share a model: one lock for all, that they take turns, and no page hears old news last."""
 
 SCRIPTS = ("link", "marks", "chart", "controls", "explorer")
 """The files of the page's script. In a notebook, a module cannot import its neighbours: together they are one."""
@@ -62,15 +67,23 @@ class Surface(AnyWidget):
     Parameters
     ----------
     answer
-        Gets a request and its buffers, and returns the reply. Its errors are shown in the page.
+        Gets a request, its buffers, and a function to give the reply to. Its errors are shown in the page.
+    still
+        Gets a request that failed, and returns what the page has to put back.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, *, answer: Callable[[dict[str, Any], list[Buffer]], Reply]):
+    def __init__(
+        self,
+        *,
+        answer: Callable[[dict[str, Any], list[Buffer], Callable[[Reply], None]], None],
+        still: Callable[[dict[str, Any]], dict[str, Content]],
+    ):
         super().__init__(_esm=script(), _css=asset("explorer.css"))
         self._answer = answer
+        self._still = still
         self.on_msg(self._asked)
         self._belong_to_no_shell()
 
@@ -93,10 +106,16 @@ class Surface(AnyWidget):
     def _asked(self, _widget: Any, content: dict[str, Any], buffers: list[Buffer]):
         view, seq = content.get("view", ""), content.get("seq", 0)
         try:
-            self.tell(self._answer(content, buffers), view, seq)
+            self._answer(content, buffers, lambda reply: self.tell(reply, view, seq))
         except Exception as error:
             # Here it would end in a log that nobody reads, and the page would wait for ever.
-            self.tell(Reply(type="error", plain={"text": f"{type(error).__name__}: {error}"}), view, seq)
+            plain = {"text": f"{type(error).__name__}: {error}"}
+            try:
+                reply = Reply(type="error", plain=plain, parts=self._still(content))
+            except Exception:
+                # A broken model may break that too.
+                reply = Reply(type="error", plain=plain)
+            self.tell(reply, view, seq)
 
 
 @cache

@@ -106,12 +106,15 @@ class Exploration:
     def __getitem__(self, name: str) -> Any:
         if name not in self._makers:
             raise KeyError(f"name must be one of {', '.join(self.names)}, got {name!r}")
-        # Not with the explorers' own lock: making one may take half a minute, and the others go on.
-        with self._making:
-            if name not in self._made:
-                self._made[name] = self._makers[name]()
-                self._links.add(self._made[name])
-            return self._made[name]
+        if name not in self._made:
+            # Not with the explorers' own lock: making one may take half a minute, and the others go on meanwhile.
+            with self._making:
+                new = None if name in self._made else self._makers[name]()
+                if new is not None:
+                    self._made[name] = new
+            if new is not None:
+                self._links.add(new)
+        return self._made[name]
 
     @property
     def selection(self) -> tuple[int, ...]:

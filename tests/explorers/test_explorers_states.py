@@ -60,6 +60,15 @@ def test_a_whole_gesture_is_one_step():
     assert names == ["e", "d", "b", "start"]
 
 
+def test_a_gesture_that_begins_with_nothing_takes_no_earlier_step_with_it():
+    history = History(Place())
+    history.enter(Place(name="a"))
+    for name in ("a", "b", "c"):
+        history.enter(Place(name=name), "1")
+    history.undo()
+    assert history.state.name == "a"
+
+
 def test_a_gesture_does_not_go_on_after_an_undo():
     history = History(Place())
     history.enter(Place(name="a"), "1")

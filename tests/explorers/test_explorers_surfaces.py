@@ -196,6 +196,78 @@ def test_who_listens_hears_of_every_change_and_of_no_failure():
     assert heard == [(0, 2), (2, 0), (0, 5)]
 
 
+def test_a_listener_that_fails_is_told_of_after_the_page_has_what_changed(sent: list):
+    counter, heard = Counter(), []
+
+    def fail(before: Count, after: Count):
+        raise ZeroDivisionError("division by zero")
+
+    counter.watch(fail)
+    counter.watch(lambda before, after: heard.append(after.number))
+    set_to(counter, 4)
+    assert told(sent) == ["4"] and heard == [4] and counter.state.number == 4
+    assert [(message["type"], message.get("text")) for message, _ in sent] == [
+        ("frame", None),
+        ("error", "ZeroDivisionError: division by zero"),
+    ]
+    with pytest.raises(ZeroDivisionError):
+        counter.change(number=5)
+    assert heard == [4, 5]
+
+
+def test_what_a_listener_changes_is_told_last(sent: list):
+    counter = Counter()
+    counter.watch(lambda before, after: counter.change(number=7) if after.number == 4 else None)
+    set_to(counter, 4)
+    assert told(sent) == ["4", "7"] and counter.state.number == 7
+
+
+def test_what_a_thread_changes_meanwhile_is_not_lost():
+    counter = Counter()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold(before: Count, after: Count):
+        inside.set()
+        go_on.wait(5)
+
+    counter.watch(hold)
+    one = threading.Thread(target=lambda: counter.change(number=4))
+    two = threading.Thread(target=lambda: counter.change(rows=(1,)))
+    one.start()
+    inside.wait(5)
+    two.start()
+    go_on.set()
+    one.join()
+    two.join()
+    assert counter.state == Count(number=4, rows=(1,))
+
+
+def test_a_leaf_that_was_moved_to_where_it_cannot_be_comes_back(sent: list):
+    counter = Counter()
+    ask(counter, type="event", name="told", what="press")
+    assert sent[-1][0]["type"] == "error" and told(sent) == ["0"]
+    ask(counter, type="event", name="rows", what="select", value=[])
+    assert [part["name"] for part in sent[-1][0]["parts"]] == ["rows"]  # nothing has changed
+
+
+def test_a_part_that_is_gone_since_it_was_asked_for_is_no_error(sent: list):
+    counter = Counter()
+    ask(counter, type="late", name="map.realism")
+    assert sent[0][0]["type"] == "frame" and sent[0][0]["parts"] == []
+
+
+def test_what_is_followed_in_a_row_is_one_step():
+    counter = Counter()
+    counter.change(number=1)
+    for number in range(2, 300):
+        counter.follow(number=number)
+    assert counter.state.number == 299
+    counter.undo()
+    assert counter.state.number == 1
+    counter.follow(number=13)
+    assert counter.state.number == 1  # it cannot be, and stops nobody
+
+
 def test_a_state_can_be_kept_as_json():
     counter = Counter()
     counter.state_json = '{"number": 5, "rows": [1, 2]}'

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,27 @@ def test_all_explorers_that_fit_are_there_and_made_when_they_are_asked_for():
         plain["map"]
     with pytest.raises(ValueError, match=r"codec must be one, or several by name, got none"):
         ge.explore({}, stimuli())
+
+
+def test_explorers_that_are_there_are_found_while_another_is_made():
+    own, making, found = stimuli(), threading.Event(), threading.Event()
+
+    def slow() -> LatentExplorer:
+        making.set()
+        assert found.wait(5)
+        return LatentExplorer(Same(), own)
+
+    exploration = Exploration({"first": lambda: LatentExplorer(Same(), own), "slow": slow}, "out")
+    exploration["first"].change(anchors=(1, 2))
+    thread = threading.Thread(target=lambda: exploration["slow"])
+    thread.start()
+    making.wait(5)
+    exploration["first"].watch(lambda before, after: exploration.selection)
+    exploration["first"].change(selection=(4,))
+    assert exploration.selection == (4,)
+    found.set()
+    thread.join()
+    assert exploration["slow"].state.anchors == (1, 2) and exploration["slow"].selection == (4,)
 
 
 def test_tabs_are_filled_when_they_are_opened_and_say_what_went_wrong():

@@ -66,7 +66,7 @@ class Slider extends Control {
     this.gesture = 0;
     this.element.className = "gx-slider";
     const begin = () => this.gesture++;
-    this.input = make("input", { type: "range", oninput: () => this.moved(), onpointerdown: begin, onkeydown: (event) => event.repeat || begin() });
+    this.input = make("input", { type: "range", oninput: () => this.moved(), onpointerdown: begin, onkeydown: (event) => this.key(event, begin) });
     this.output = make("output");
     this.note = make("small");
     this.element.append(this.labelled(this.input), this.output);
@@ -79,6 +79,17 @@ class Slider extends Control {
       this.element.append(this.button);
     }
     this.element.append(this.note);
+  }
+  /** Shift and an arrow go ten steps. */
+  key(event, begin) {
+    if (!event.repeat) begin();
+    const way = event.shiftKey && { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    const { min, max, step, value } = this.input;
+    const far = 10 * (step === "any" ? (max - min) / 100 : Number(step));
+    this.input.value = Math.min(Math.max(Number(value) + way * far, min), max);
+    this.moved();
   }
   moved() {
     this.set(Number(this.input.value), { gesture: `${this.leaf.name} ${this.gesture}` });
@@ -167,6 +178,7 @@ class Pictures extends Control {
       canvas.setAttribute("aria-label", `${this.leaf.label} ${rows[Math.floor(i / columns)] ?? ""} ${words}`);
       element.style.setProperty("--gx-border", borders[i] || "");
       element.toggleAttribute("data-chosen", i === chosen);
+      if (element.tabIndex === 0) element.setAttribute("aria-pressed", i === chosen);
       const picture = pictureOf(rgba, i);
       context.clearRect(0, 0, this.leaf.size, this.leaf.size);
       drawInto(context, picture, 0, 0, this.leaf.size);
@@ -188,6 +200,7 @@ class Pictures extends Control {
   makeMovable(element, i) {
     const { movable } = this.leaf;
     Object.assign(element, { tabIndex: 0, draggable: !!movable });
+    element.setAttribute("role", "button");
     element.onclick = () => this.view.event(this.leaf.name, "click", i);
     element.ondragstart = (event) => event.dataTransfer.setData("text/plain", `${this.leaf.name} ${i}`);
     element.ondragover = (event) => event.preventDefault();
@@ -198,9 +211,17 @@ class Pictures extends Control {
     };
     element.onkeydown = (event) => {
       const way = movable && event.altKey && { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (way) this.view.event(this.leaf.name, "order", { from: i, to: Math.min(Math.max(i + way, 0), this.figures.length - 1) });
-      else if (movable && event.key === "Delete") this.view.event(this.leaf.name, "remove", i);
-      else if (event.key === "Enter") element.click();
+      if (way) {
+        // Alt and an arrow would leave the page.
+        event.preventDefault();
+        const to = Math.min(Math.max(i + way, 0), this.figures.length - 1);
+        this.view.event(this.leaf.name, "order", { from: i, to });
+        this.figures[to].element.focus();
+      } else if (movable && event.key === "Delete") this.view.event(this.leaf.name, "remove", i);
+      else if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        element.click();
+      }
     };
   }
 }

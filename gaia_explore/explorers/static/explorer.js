@@ -78,7 +78,8 @@ class View {
   /** Something happened in a leaf. */
   event(name, what, value, { gesture = "", buffers = [] } = {}) {
     const content = { type: "event", name, what, value, gesture: gesture && `${this.link.view} ${gesture}` };
-    this.link.ask(content, { key: `${name} ${what}`, buffers });
+    // Of a gesture only the newest counts; two clicks are two.
+    this.link.ask(content, { key: `${name} ${what}${gesture ? "" : ` ${(this.clicks = (this.clicks ?? 0) + 1)}`}`, buffers });
   }
 
   /** What is shown is stale from the first request for something else until its answer. */
@@ -93,6 +94,9 @@ class View {
     if (message.type === "thumbnails") return this.keepSheet(message.sheet, parts[0].arrays.rgba);
     if (message.type === "error") {
       this.error.textContent = message.text;
+      for (const part of parts) this.update(part);
+      // What was moved has been put back to where the pictures are of.
+      if (parts.length) this.root.toggleAttribute("data-stale", false);
       return void (this.error.hidden = false);
     }
     if (message.type === "told") this.told.textContent = message.text;

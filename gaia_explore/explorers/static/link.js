@@ -29,6 +29,8 @@ class Link {
   ask(content, { key = content.type, buffers = [], late = false } = {}) {
     const queue = late ? this.late : this.pending;
     const steps = content.steps && (queue.get(key)?.[0].steps ?? 0) + content.steps;
+    // The newest goes last, whatever it replaces.
+    queue.delete(key);
     queue.set(key, [steps ? { ...content, steps } : content, buffers]);
     this.next();
   }
