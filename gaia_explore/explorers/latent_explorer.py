@@ -14,7 +14,7 @@ from jaxtyping import Float64, UInt8
 from gaia_explore.embeddings import Embedding
 from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.explorer import Explorer
-from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, comparison, frame
+from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, RealismMap, comparison, frame
 from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
 from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
@@ -107,7 +107,7 @@ class LatentExplorer(Explorer[LatentState]):
         own = ("dimensions",) if self.z.shape[1] == 2 else ("PCA", "UMAP", "dimensions", "stimuli")
         self.planes = (*own, *(name for name in self._embeddings if name not in own))
         self._planes: dict[tuple, Plane] = {}
-        self._maps: dict[tuple, np.ndarray] = {}
+        self._maps: dict[tuple, RealismMap] = {}
         if colour == "auto":
             colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
@@ -151,7 +151,7 @@ class LatentExplorer(Explorer[LatentState]):
         """Realism over the map, from its top left: see :func:`realism_of`."""
         while self._judge(self.state).more:
             pass
-        return self._maps[self._key(self.state)]
+        return self._maps[self._key(self.state)].values
 
     def _parts(self, state: LatentState) -> dict[str, Part]:
         key, layers = self._key(state), state.layers
@@ -291,14 +291,13 @@ class LatentExplorer(Explorer[LatentState]):
 
     def _judge(self, state: LatentState) -> Content:
         """The realism map, with one more piece of it made than the last time."""
-        side, plane = self._side, self._plane(state)
-        values = self._maps.setdefault(self._key(state), np.full((side, side), np.nan))
-        missing = np.flatnonzero(np.isnan(values))[: BAND if self._set.portraits.kind == "picture" else 1024]
-        if len(missing):
-            codes = plane.lift(plane.grid(side)[missing])
-            values.flat[missing] = realism_of(self._set.codec, self._set.neighbours, codes)
-        what, more = judged_by(self._set.codec), bool(np.isnan(values).any())
-        return Content(plain={"what": what}, arrays={"values": values.astype(np.float32)}, more=more)
+        plane, made = self._plane(state), self._maps.setdefault(self._key(state), RealismMap(self._side))
+        band = BAND if self._set.portraits.kind == "picture" else 1024
+        places = plane.grid(self._side)[made.judged : made.judged + band]
+        if len(places):
+            made.add(realism_of(self._set.codec, self._set.neighbours, plane.lift(places)))
+        what, values = judged_by(self._set.codec), made.values.astype(np.float32)
+        return Content(plain={"what": what}, arrays={"values": values}, more=made.judged < values.size)
 
     def _walks(self, state: LatentState) -> tuple[Walk, ...]:
         smooth = self._set.portraits.kind == "picture"

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float64, Shaped
 from pandas.api.types import is_numeric_dtype
 
 from gaia_explore.explorers.maps import judged_by
@@ -48,6 +48,33 @@ class LatentState(State):
     colour: str = "none"
     layers: tuple[str, ...] = LAYERS
     selection: tuple[int, ...] = ()
+
+
+@final
+class RealismMap:
+    """Realism over a plane, judged place by place from the top left.
+
+    Parameters
+    ----------
+    side
+        Places along each side.
+
+    Attributes
+    ----------
+    values
+        What was judged, and NaN where nothing is yet. A judge may answer with NaN too.
+    judged
+        How many places were judged.
+    """
+
+    def __init__(self, side: int):
+        self.values: Float64[np.ndarray, "n n"] = np.full((side, side), np.nan)
+        self.judged = 0
+
+    def add(self, realism: Shaped[np.ndarray, " m"]):
+        """Put in what the next places were judged."""
+        self.values.flat[self.judged : self.judged + len(realism)] = realism
+        self.judged += len(realism)
 
 
 @final

@@ -92,6 +92,24 @@ def test_without_a_judge_the_map_is_the_distance_to_the_data():
     np.testing.assert_allclose(explorer.realism_map().ravel(), expected)
 
 
+class Unsure(Judging):
+    """Knows nothing of what is bright."""
+
+    def realism(self, x: np.ndarray) -> np.ndarray:
+        realism = super().realism(x)
+        return np.where(realism > 0.9, np.nan, realism)
+
+
+def test_a_judge_that_does_not_know_is_asked_once():
+    explorer = LatentExplorer(Unsure(), stimuli())
+    pieces = [explorer.answer({"type": "late", "name": "map.realism"}).parts["map.realism"] for _ in range(4)]
+    assert [piece.more for piece in pieces] == [True, True, True, False]
+    realism = explorer.realism_map()
+    decoded = ((explorer.plane.grid(64) + 1) / 2).mean(axis=1)
+    np.testing.assert_allclose(realism.ravel(), np.where(decoded > 0.9, np.nan, decoded), rtol=1e-5)
+    assert np.isnan(realism).any() and explorer.picture().ndim == 3
+
+
 def test_attributes_of_a_selection_are_compared_in_standard_deviations():
     table = pd.DataFrame(
         {
