@@ -170,7 +170,7 @@ def _chart(leaf: Leaf, contents: Contents) -> Image.Image | None:
             chosen = arrays["rows"]
             continue
         if "xy" in arrays:
-            corners = arrays["xy"].astype(np.float64).reshape(len(arrays["xy"]), -1, 2)
+            corners = arrays["xy"].astype(np.float64).reshape(len(arrays["xy"]), arrays["xy"].shape[1] // 2, 2)
             arrays["xy"] = (corners - low) * scale
         _LAYERS[kind](canvas, arrays, content.plain, chosen, scale[0])
         legends.append(_legend(content.plain))

@@ -85,7 +85,7 @@ def export(own: CodedStimuli, folder: Path, at: Frame, selection: tuple[int, ...
     """The code at the cursor, and the selection with its attributes and codes, as tables; both decoded.
 
     ``cursor.csv``, ``selection.csv``; ``cursor.png`` and ``mean.png`` where stimuli are pictures, else ``cursor.npy``
-    and ``mean.npy``.
+    and ``mean.npy``. Those of a selection that an earlier export wrote are removed where nothing is selected.
     """
     names = [f"z{i + 1}" for i in range(own.z.shape[1])]
     about = pd.DataFrame([at.code], columns=names).assign(nearest=at.nearest, distance=at.distance)
@@ -98,3 +98,6 @@ def export(own: CodedStimuli, folder: Path, at: Frame, selection: tuple[int, ...
         attributes = own.stimuli.attributes.iloc[rows].set_axis(codes.index)
         write_atomically(folder / "selection.csv", pd.concat([attributes, codes], axis=1).to_csv().encode())
         own.write(folder, "mean", decoded_mean(own.codec, own.z, selection))
+    else:
+        for name in ("selection.csv", "mean.png", "mean.npy"):
+            (folder / name).unlink(missing_ok=True)

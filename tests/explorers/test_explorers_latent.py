@@ -110,6 +110,20 @@ def test_a_judge_that_does_not_know_is_asked_once():
     assert np.isnan(realism).any() and explorer.picture().ndim == 3
 
 
+class Dead(Shift):
+    """Uses one of its two latent dimensions."""
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return super().encode(x) * [1, 0]
+
+
+def test_codes_on_a_line_have_a_map_without_a_hull():
+    explorer = LatentExplorer(Dead(), stimuli())
+    explorer.change(layers=("hull", "realism"))
+    assert explorer.contents()["map.hull"].arrays["xy"].shape == (0, 2)
+    assert explorer.picture().shape[0] > 460
+
+
 def test_attributes_of_a_selection_are_compared_in_standard_deviations():
     table = pd.DataFrame(
         {
@@ -299,6 +313,11 @@ def test_explorers_of_pictures_send_thumbnails_and_export_what_is_shown(tmp_path
     table = pd.read_csv(tmp_path / "out" / "selection.csv", index_col="stimulus")
     assert list(table.index) == [1, 2] and list(table.columns) == ["label", "z1", "z2", "z3", "z4"]
     np.testing.assert_allclose(table[["z1", "z2", "z3", "z4"]], explorer.z[[1, 2]])
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    explorer.change(selection=())
+    explorer.export()
+    left = names - {"selection.csv", "mean.png"} | {"notes.txt"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == left
     restored = LatentExplorer(Pictures(), pictures())
     restored.state_json = (tmp_path / "out" / "state.json").read_text()
     assert restored.state == explorer.state
