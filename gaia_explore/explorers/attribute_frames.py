@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64, Shaped, UInt8
-from pandas.api.types import is_complex_dtype, is_numeric_dtype
+from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from gaia_explore.attributes import AttributeVectors, edit
 from gaia_explore.attributes.columns import read_columns
@@ -28,6 +28,12 @@ SIDE = 150
 
 SAMPLE = 64
 """Stimuli on which it is measured what an edit moves."""
+
+MOST_CLASSES = 32
+"""Of an attribute whose classes become attributes."""
+
+NEVER = {"datetime64", "datetime", "date", "timedelta64", "timedelta", "time", "period", "interval", "complex"}
+"""What an attribute cannot be, as pandas calls it."""
 
 Reader = Callable[[np.ndarray], np.ndarray]
 
@@ -68,18 +74,20 @@ def editable(stimuli: Stimuli) -> pd.DataFrame:
     """The attributes that can have vectors, binary ones first: those that are known of every stimulus, and vary.
 
     Numbers are taken as they are. Of classes, and of "label" where it has more than two, each but the first becomes an
-    attribute, "name = class".
+    attribute, "name = class". What has more than :data:`MOST_CLASSES` of them names stimuli, as files do, and is left
+    out; so are times and complex numbers.
     """
     table: dict[str, pd.Series] = {}
     for name, values in stimuli.attributes.items():
         values, name = values.infer_objects(), str(name)
         if values.nunique() < 2 or values.isna().any():
             continue
-        is_number = is_numeric_dtype(values.dtype) and not is_complex_dtype(values.dtype)
-        if is_number and (name != "label" or values.nunique() == 2):
+        if infer_dtype(values) in NEVER:
+            continue
+        if is_numeric_dtype(values.dtype) and (name != "label" or values.nunique() == 2):
             if np.isfinite(values.to_numpy(np.float64)).all():
                 table[name] = values
-        else:
+        elif values.nunique() <= MOST_CLASSES:
             classes = values.astype("category").cat.categories
             table |= {f"{name} = {label}": (values == label).astype(np.int64) for label in classes[1:]}
     names = sorted(table, key=lambda name: table[name].nunique() > 2)

@@ -248,6 +248,23 @@ def test_attributes_with_vectors_are_numbers_and_classes():
     assert own["kind = b"].tolist() == [0, 1, 0] * 4
 
 
+def test_what_names_or_dates_stimuli_cannot_be_edited():
+    n = len(CLEAN[:40])
+    days = pd.date_range("2026-01-01", periods=4)
+    attributes = pd.DataFrame(
+        {
+            "file": [f"{i}.png" for i in range(n)],
+            "label": [*range(33), *range(n - 33)],
+            "kind": [f"{i % 32:02}" for i in range(n)],
+            "day": [days[i % 4] for i in range(n)],
+            "date": [days[i % 4].date() for i in range(n)],
+            "wait": [pd.Timedelta(i % 4, "D") for i in range(n)],
+            "wave": [complex(i % 4, 1) for i in range(n)],
+        }
+    )
+    assert list(editable(as_given(CLEAN[:40], attributes=attributes))) == [f"kind = {i:02}" for i in range(1, 32)]
+
+
 def test_there_are_eight_sliders_unless_more_are_named(tmp_path: Path):
     attributes = pd.DataFrame({f"a{i}": RNG.normal(size=60) for i in range(20)})
     own = as_given(RNG.random((60, 4)), attributes=attributes)
