@@ -28,9 +28,11 @@ def by_attribute(stimuli: Stimuli, attribute: str) -> Colours:
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return by_value(values.to_numpy(np.float64), name)
     numbers = np.full(len(stimuli), MISSING, np.uint8)
-    # A number is a byte.
+    # A number is a byte, and one of them means that the class is not known.
     numbers[known] = np.minimum(values.cat.codes.to_numpy(np.int64)[known], MISSING - 1)
-    classes = [str(label) for label in values.cat.categories[:MISSING]]
+    classes = [str(label) for label in values.cat.categories]
+    if len(classes) > MISSING:
+        classes[MISSING - 1 :] = [f"other ({len(classes) - MISSING + 1} classes)"]
     return numbers, {"name": name, "missing": NEUTRAL, "classes": classes, "palette": list(PALETTE)}
 
 

@@ -113,16 +113,30 @@ def coded(codec: Codec | CodedStimuli, stimuli: Stimuli | PackedStimuli | None) 
     Raises
     ------
     ValueError
-        If stimuli are missing, or their codes are not at least two-dimensional, one a stimulus.
+        If stimuli are missing, fewer than three or others than those of the set, or their codes are not finite and at
+        least two-dimensional, one a stimulus.
     """
     if isinstance(codec, CodedStimuli):
+        if not (stimuli is None or stimuli is codec.stimuli or _alike(stimuli, codec.stimuli)):
+            own, given = len(codec.stimuli), len(stimuli)
+            raise ValueError(f"stimuli must be the {own} of the coded set, or left out, got {given} others")
         return codec
     if stimuli is None:
         raise ValueError("stimuli must be given with a codec, got None")
     if isinstance(stimuli, PackedStimuli):
         stimuli = stimuli.stimuli(np.unique(np.linspace(0, len(stimuli) - 1, MOST_PACKED).astype(int)))
+    if len(stimuli) < 3:
+        raise ValueError(f"stimuli must be at least 3, got {len(stimuli)}")
     own = snapshot(codec)
     z = np.asarray(own.encode(stimuli.x), np.float64)
     if z.ndim != 2 or len(z) != len(stimuli) or z.shape[1] < 2:
         raise ValueError(f"codec must give {len(stimuli)} codes of at least 2 dimensions, got shape {z.shape}")
+    bad = int((~np.isfinite(z)).any(axis=1).sum())
+    if bad:
+        raise ValueError(f"codec must give finite codes, got {bad} of {len(z)} that are not")
     return CodedStimuli(own, stimuli, z)
+
+
+def _alike(given: Stimuli | PackedStimuli, own: Stimuli) -> bool:
+    """Whether stimuli are the same, although loaded anew."""
+    return isinstance(given, Stimuli) and np.array_equal(given.x, own.x)

@@ -103,6 +103,15 @@ def test_colours_are_classes_or_a_scale_and_what_is_missing_is_grey():
     assert set(written(nothing, legend)) == {NEUTRAL.lower()}
 
 
+def test_classes_beyond_what_a_byte_holds_are_called_other():
+    every = [f"{i:03}" for i in range(300)]
+    numbers, legend = by_attribute(planar(300, kind=every), "kind")
+    assert numbers.tolist() == [*range(254), *[254] * 46] and len(legend["classes"]) == 255
+    assert legend["classes"][:254] == every[:254] and legend["classes"][254] == "other (46 classes)"
+    numbers, legend = by_attribute(planar(255, kind=every[:255]), "kind")
+    assert legend["classes"] == every[:255] and numbers.tolist() == [*range(255)]
+
+
 def test_values_are_coloured_within_limits_and_one_value_has_a_colour_too():
     numbers, legend = by_value(np.array([-5.0, 0, 5, 99, np.nan]), "error", 0.0, 10.0)
     assert numbers.tolist() == [0, 0, 127, 254, MISSING] and (legend["low"], legend["high"]) == (0, 10)
@@ -169,6 +178,20 @@ def test_a_set_is_coded_once_and_checked():
         coded(Same(), None)
     with pytest.raises(ValueError, match=r"codec must give 40 codes of at least 2 dimensions, got shape \(40, 1\)"):
         coded(Same(), Stimuli.from_array(own.x[:, :1]))
+    assert coded(made, own) is made and coded(made, planar()) is made
+    with pytest.raises(ValueError, match=r"stimuli must be the 40 of the coded set, or left out, got 39 others"):
+        coded(made, planar(39))
+    with pytest.raises(ValueError, match=r"stimuli must be at least 3, got 2"):
+        coded(Same(), planar(2))
+
+
+def test_codes_that_are_not_finite_are_refused():
+    class Broken(Same):
+        def encode(self, x: np.ndarray) -> np.ndarray:
+            return np.where(np.arange(len(x))[:, None] == 3, np.nan, x)
+
+    with pytest.raises(ValueError, match=r"codec must give finite codes, got 1 of 40 that are not"):
+        coded(Broken(), planar())
 
 
 def test_of_a_pack_as_many_are_shown_as_a_page_can_bear(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any):
