@@ -1,7 +1,7 @@
 """The WarpExplorer: the mesh over the hull of the codes, and what each decoder makes of it, live."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
@@ -347,8 +347,7 @@ class WarpExplorer(Explorer[WarpState]):
         """
         state = self.state
         write_atomically(folder / "summary.csv", self.summary.to_csv().encode())
-        for i, model in enumerate(self.models):
-            name = re.sub(r"[^\w=.-]+", "-", model).strip("-.") or "model"
+        for i, name in enumerate(file_names(self.models)):
             own, factors = self._warp(state, i), self._magnification(state, i)
             codes = [f"z{k + 1}" for k in range(own.lifted.vertices.shape[1])]
             vertices = pd.DataFrame(
@@ -364,11 +363,28 @@ class WarpExplorer(Explorer[WarpState]):
                 vertices["magnification"] = factors
                 for k, x in enumerate(own.warped.vertices.reshape(-1, *self.stimuli.shape).astype(np.float32)):
                     self._sets[i].write(folder / name, f"{k:04d}", x)
+                # Of an earlier export of a finer mesh.
+                for file in (folder / name).glob("[0-9]*"):
+                    if file.suffix in (".png", ".npy") and file.stem.isdecimal() and int(file.stem) >= len(vertices):
+                        file.unlink()
             write_atomically(folder / f"{name}-vertices.csv", vertices.to_csv(index_label="vertex").encode())
 
     def __repr__(self) -> str:
         models = f", models={list(self.models)}" if len(self.models) > 1 else ""
         return f"WarpExplorer({self.stimuli.title!r}, n={len(self.stimuli)}{models}, plane={self.state.plane!r})"
+
+
+def file_names(models: Sequence[str]) -> list[str]:
+    """Names of models as names of files; numbered where several would have the same, large and small letters alike."""
+    names = [re.sub(r"[^\w=.-]+", "-", model).strip("-.") or "model" for model in models]
+    made: list[str] = []
+    for name in names:
+        taken, number, free = {other.lower() for other in made}, 1, name
+        while free.lower() in taken:
+            number += 1
+            free = f"{name}-{number}"
+        made.append(free)
+    return made
 
 
 def _flat(corners: np.ndarray) -> np.ndarray:

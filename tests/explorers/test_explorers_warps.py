@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull
 from gaia_explore.explorers import WarpExplorer, WarpState
 from gaia_explore.explorers.colours import table_of
 from gaia_explore.explorers.planes import make_plane
+from gaia_explore.explorers.warp_explorer import file_names
 from gaia_explore.explorers.warp_frames import (
     coloured,
     folded,
@@ -336,6 +337,28 @@ def test_an_export_of_a_contact_sheet_holds_its_stimuli(tmp_path: Path):
     with Image.open(folder / "model" / "0000.png") as image:
         expected = np.clip(explorer.warps[0].warped.vertices[0].reshape(2, 2), 0, 1) * 255
         np.testing.assert_allclose(np.asarray(image)[..., 0], expected, atol=1)
+
+
+def test_an_export_of_a_coarser_sheet_leaves_no_stimuli_of_the_finer(tmp_path: Path):
+    explorer = WarpExplorer(Pictures(), pictures(), out=tmp_path, resolution=6)
+    explorer.export()
+    (tmp_path / "model" / "mine.png").write_bytes(b"")
+    finer = len(explorer.warps[0].mesh.vertices)
+    explorer.change(resolution=3)
+    explorer.export()
+    n = len(explorer.warps[0].mesh.vertices)
+    assert n < finer
+    left = {path.name for path in (tmp_path / "model").iterdir()}
+    assert left == {"mine.png", *(f"{k:04d}.png" for k in range(n))}
+
+
+def test_models_of_like_names_have_files_of_their_own(tmp_path: Path):
+    assert file_names(("AE 1", "AE/1", "ae-1", "AE 1-2", "?", "GAIA")) == [
+        "AE-1", "AE-1-2", "ae-1-3", "AE-1-2-2", "model", "GAIA",
+    ]  # fmt: skip
+    folder = WarpExplorer({"AE 1": Linear(), "AE/1": Square()}, planar(), out=tmp_path, resolution=4).export()
+    first, second = (pd.read_csv(folder / f"{name}-vertices.csv") for name in ("AE-1", "AE-1-2"))
+    assert not np.allclose(first["x2"], second["x2"])
 
 
 def test_the_still_shows_every_model():
