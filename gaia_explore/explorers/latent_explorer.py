@@ -27,6 +27,9 @@ from gaia_explore.stimuli import PackedStimuli, Stimuli
 BAND = 48
 """Places of the realism map that are judged in one go, so that the cursor need not wait for all of them."""
 
+KEPT = 16
+"""Planes, and maps of realism, that are kept for when one comes back."""
+
 LAYOUT = row(
     column(
         bar(
@@ -106,8 +109,9 @@ class LatentExplorer(Explorer[LatentState]):
         self._embeddings = dict(embeddings)
         own = ("dimensions",) if self.z.shape[1] == 2 else ("PCA", "UMAP", "dimensions", "stimuli")
         self.planes = (*own, *(name for name in self._embeddings if name not in own))
-        self._planes: dict[tuple, Plane] = {}
-        self._maps: dict[tuple, RealismMap] = {}
+        # Every pair of dimensions and three anchors are a plane: the last ones are kept.
+        self._laid = lru_cache(maxsize=KEPT)(self._lay)
+        self._judged = lru_cache(maxsize=KEPT)(lambda *_: RealismMap(self._side))
         if colour == "auto":
             colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
@@ -151,7 +155,7 @@ class LatentExplorer(Explorer[LatentState]):
         """Realism over the map, from its top left: see :func:`realism_of`."""
         while self._judge(self.state).more:
             pass
-        return self._maps[self._key(self.state)].values
+        return self._judged(*self._key(self.state)).values
 
     def _parts(self, state: LatentState) -> dict[str, Part]:
         key, layers = self._key(state), state.layers
@@ -251,15 +255,16 @@ class LatentExplorer(Explorer[LatentState]):
         return (state.plane,)
 
     def _plane(self, state: LatentState) -> Plane:
-        key = self._key(state)
-        if key not in self._planes:
-            given = self._embeddings.get(state.plane)
-            if given is not None:
-                axes = (f"{state.plane}, first axis", f"{state.plane}, second axis")
-                self._planes[key] = Plane(self.z, given, axes)
-            else:
-                self._planes[key] = make_plane(self.z, state.plane, state.dimensions, self._spanning(state))
-        return self._planes[key]
+        return self._laid(*self._key(state))
+
+    def _lay(self, kind: str, chosen: tuple[int, ...] = ()) -> Plane:
+        if kind in self._embeddings:
+            return Plane(self.z, self._embeddings[kind], (f"{kind}, first axis", f"{kind}, second axis"))
+        plane = make_plane(self.z, kind, chosen, chosen)
+        if kind == "UMAP":
+            # It takes too long to be made twice.
+            self._embeddings[kind] = plane.embedding
+        return plane
 
     def _at(self, state: LatentState) -> Frame:
         return self._looked(self._plane(state), state.cursor)
@@ -291,7 +296,7 @@ class LatentExplorer(Explorer[LatentState]):
 
     def _judge(self, state: LatentState) -> Content:
         """The realism map, with one more piece of it made than the last time."""
-        plane, made = self._plane(state), self._maps.setdefault(self._key(state), RealismMap(self._side))
+        plane, made = self._plane(state), self._judged(*self._key(state))
         band = BAND if self._set.portraits.kind == "picture" else 1024
         places = plane.grid(self._side)[made.judged : made.judged + band]
         if len(places):

@@ -1,5 +1,8 @@
 """The LatentExplorer without a page: its states, frames, parts, picture and export."""
 
+import gc
+import weakref
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +324,22 @@ def test_explorers_of_pictures_send_thumbnails_and_export_what_is_shown(tmp_path
     restored = LatentExplorer(Pictures(), pictures())
     restored.state_json = (tmp_path / "out" / "state.json").read_text()
     assert restored.state == explorer.state
+
+
+def test_only_the_last_planes_are_kept():
+    explorer = LatentExplorer(Shift(), stimuli(d=6), plane="dimensions")
+    plane, realism = weakref.ref(explorer.plane), weakref.ref(explorer.realism_map())
+    pairs = list(permutations(range(6), 2))[1:18]
+    for pair in pairs[:15]:
+        explorer.change(dimensions=pair)
+        explorer.contents()
+    gc.collect()
+    assert plane() is not None and realism() is not None
+    for pair in pairs[15:]:
+        explorer.change(dimensions=pair)
+        explorer.contents()
+    gc.collect()
+    assert plane() is None and realism() is None
 
 
 def test_what_cannot_be_decoded_is_an_error_and_no_state(monkeypatch: pytest.MonkeyPatch):
