@@ -164,8 +164,7 @@ class CompareExplorer(Explorer[CompareState]):
             case "swap", "press":
                 return replace(state, anchors=(second, first, *others))
             case "others", "press":
-                n, last = len(self.stimuli), self._shown(state)[-1]
-                return replace(state, selection=tuple((last + 1 + i) % n for i in range(self._n_shown)))
+                return replace(state, page=state.page + 1)
             case "along", "move":
                 return replace(state, position=float(np.clip(value["at"][0], 0, 1)))
             case "position", "set":
@@ -181,7 +180,11 @@ class CompareExplorer(Explorer[CompareState]):
         if len(anchors) < 2:
             # A linked explorer may know one anchor, or none yet.
             anchors = (*anchors, *(row for row in self._far_apart if row not in anchors))[:2]
-        return replace(state, anchors=anchors, selection=self._first_set.rows("selection", state.selection))
+        selection, page = self._first_set.rows("selection", state.selection), state.page
+        if before is not None and selection != before.selection and page == before.page:
+            page = 0
+        page %= -(-(len(selection) or len(self.stimuli)) // self._n_shown)
+        return replace(state, anchors=anchors, selection=selection, page=page)
 
     @cached_property
     def _far_apart(self) -> tuple[int, ...]:
@@ -192,8 +195,9 @@ class CompareExplorer(Explorer[CompareState]):
         return pixel_errors(self._sets)
 
     def _shown(self, state: CompareState) -> tuple[int, ...]:
-        """The first of the selection, or else of all."""
-        return (state.selection or tuple(range(self._n_shown)))[: self._n_shown]
+        """A page of the selection, or else of all."""
+        first = state.page * self._n_shown
+        return (state.selection or tuple(range(len(self.stimuli))))[first : first + self._n_shown]
 
     def _morph(self, state: CompareState) -> dict[str, Float32[np.ndarray, "s *x"]]:
         """The strips by model."""

@@ -40,13 +40,16 @@ class CompareState(State):
     n_steps
         Stimuli of a strip, ends included.
     selection
-        Rows of stimuli; the first few of them are reconstructed.
+        Rows of stimuli; a few of them, or of all where there are none, are reconstructed.
+    page
+        Which few, from 0. It begins anew with another selection, and after the last comes the first.
     """
 
     anchors: tuple[int, ...] = ()
     position: float = 0.5
     n_steps: int = 9
     selection: tuple[int, ...] = ()
+    page: int = 0
 
 
 @final

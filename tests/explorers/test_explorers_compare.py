@@ -81,10 +81,18 @@ def test_the_first_of_the_selection_are_shown_and_others_on_a_press():
     own.change(selection=(30, 7, 8, 9))
     assert own.shown == (7, 8, 9) and own.state.selection == (7, 8, 9, 30)
     reply = tell(own, "others", "press")
-    assert own.shown == (10, 11, 12) and set(reply.parts) == {"sheet"}
-    own.change(selection=(37, 38, 39))
+    assert own.shown == (30,) and set(reply.parts) == {"sheet"}
+    assert own.state.selection == (7, 8, 9, 30)  # which is everyone's, where explorers are linked
     tell(own, "others", "press")
-    assert own.shown == (0, 1, 2)
+    assert own.shown == (7, 8, 9)
+    tell(own, "others", "press")
+    own.change(selection=(37, 38, 39, 2, 1))
+    assert own.shown == (1, 2, 37) and own.state.page == 0
+    own.change(selection=())
+    tell(own, "others", "press")
+    assert own.shown == (3, 4, 5)
+    own.change(page=13)
+    assert own.shown == (39,)
 
 
 def test_a_morph_goes_through_every_model_and_through_mixed_pixels():
