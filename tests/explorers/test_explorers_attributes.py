@@ -1,6 +1,7 @@
 """The AttributeEditor without a page: units, locks, what else moves, presets, your own stimulus, export."""
 
 import base64
+import datetime
 import io
 import json
 from dataclasses import replace
@@ -257,7 +258,7 @@ def test_what_names_or_dates_stimuli_cannot_be_edited():
             "label": [*range(33), *range(n - 33)],
             "kind": [f"{i % 32:02}" for i in range(n)],
             "day": [days[i % 4] for i in range(n)],
-            "date": [days[i % 4].date() for i in range(n)],
+            "date": [datetime.date(2026, 1, 1 + i % 4) for i in range(n)],
             "wait": [pd.Timedelta(i % 4, "D") for i in range(n)],
             "wave": [complex(i % 4, 1) for i in range(n)],
         }
