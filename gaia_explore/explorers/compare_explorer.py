@@ -37,6 +37,7 @@ from gaia_explore.training import write_atomically
 
 SHEET = Leaf(kind="pictures", name="sheet", label="Stimuli and their reconstructions", options={"size": 64})
 STRIPS = Leaf(kind="pictures", name="strips", label="The morph", options={"size": 56})
+HERE = Leaf(kind="pictures", name="here", label="At this position", options={"size": 104})
 
 LAYOUT = column(
     bar(
@@ -53,7 +54,7 @@ LAYOUT = column(
     STRIPS,
     Leaf(kind="slider", name="position", label="Position on the morph", options={"play": True}),
     row(
-        Leaf(kind="pictures", name="here", label="At this position", options={"size": 104}),
+        HERE,
         column(
             Leaf(
                 kind="chart",
@@ -227,7 +228,7 @@ class CompareExplorer(Explorer[CompareState]):
         for own in self._sets.values():
             made.append(reconstructions(own, shown))
             captions += [f"{error:.2g}" for error in errors(x, made[-1])]
-        pictures = self._first_set.portraits(np.concatenate(made))
+        pictures = self._first_set.portraits.small(np.concatenate(made), SHEET.options["size"])
         return Content(plain={"rows": ["original", *self._sets], "captions": captions}, arrays={"rgba": pictures})
 
     def _strips(self, state: CompareState) -> Content:
@@ -238,12 +239,14 @@ class CompareExplorer(Explorer[CompareState]):
                 "captions": [f"{error:.2g}" for error in realism],
                 "borders": written(*by_value(realism, "realism")),
             },
-            arrays={"rgba": self._first_set.portraits(np.concatenate(list(strips.values())))},
+            arrays={
+                "rgba": self._first_set.portraits.small(np.concatenate([*strips.values()]), STRIPS.options["size"])
+            },
         )
 
     def _here(self, state: CompareState) -> Content:
         found = self._at(state)
-        pictures = self._first_set.portraits(np.stack([x for x, _ in found.values()]))
+        pictures = self._first_set.portraits.small(np.stack([x for x, _ in found.values()]), HERE.options["size"])
         return Content(plain={"captions": list(found)}, arrays={"rgba": pictures})
 
     def _chart(self, state: CompareState) -> Content:

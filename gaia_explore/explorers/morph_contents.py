@@ -9,6 +9,9 @@ from gaia_explore.explorers.pictures import Portraits
 from gaia_explore.explorers.planes import USUAL
 from gaia_explore.plots.template import NEUTRAL, PALETTE
 
+SIZES = {"anchors": 64, "suggestions": 44, "strip": 56}
+"""Pixels of a picture along its longer side on the page, by leaf."""
+
 COLOURS = {"morph": PALETTE[0], "straight line": PALETTE[2], "pixel mix": PALETTE[1]}
 """Of the lines in the chart."""
 
@@ -32,7 +35,7 @@ def strip(path: Path, position: float, portraits: Portraits, colours: Colours) -
     for number, step in enumerate(steps.anchors.tolist(), 1):
         captions[step] = f"{number}: {captions[step]}"
     plain = {"captions": captions, "borders": written(*colours), "chosen": path.step(position)}
-    return Content(plain=plain, arrays={"rgba": portraits(steps.stimuli)})
+    return Content(plain=plain, arrays={"rgba": portraits.small(steps.stimuli, SIZES["strip"])})
 
 
 def top(path: Path, usual: float) -> float:

@@ -48,7 +48,12 @@ LAYOUT = column(
     row(
         column(
             Leaf(kind="text", name="about_anchors", options={"offline": "Anchors: click one to go there."}),
-            Leaf(kind="pictures", name="anchors", label="Anchor", options={"size": 64, "movable": True, "columns": 8}),
+            Leaf(
+                kind="pictures",
+                name="anchors",
+                label="Anchor",
+                options={"size": contents.SIZES["anchors"], "movable": True, "columns": 8},
+            ),
             bar(
                 Leaf(kind="number", name="row", label="Add the stimulus of row", options={"offline": False}),
                 Leaf(kind="button", name="drop", label="Remove the chosen anchor"),
@@ -58,7 +63,7 @@ LAYOUT = column(
                 kind="pictures",
                 name="suggestions",
                 label="Suggested",
-                options={"size": 44, "clickable": True, "columns": 8, "offline": False},
+                options={"size": contents.SIZES["suggestions"], "clickable": True, "columns": 8, "offline": False},
             ),
             bar(
                 Leaf(kind="button", name="earlier", label="Earlier stimuli"),
@@ -72,7 +77,12 @@ LAYOUT = column(
     ),
     Leaf(kind="slider", name="position", label="Position", options={"play": True}),
     Leaf(kind="text", name="about_strip"),
-    Leaf(kind="pictures", name="strip", label="Step", options={"size": 56, "clickable": True, "columns": 13}),
+    Leaf(
+        kind="pictures",
+        name="strip",
+        label="Step",
+        options={"size": contents.SIZES["strip"], "clickable": True, "columns": 13},
+    ),
     row(
         column(
             Leaf(
@@ -302,13 +312,13 @@ class MorphExplorer(Explorer[MorphState]):
 
     def _anchors(self, state: MorphState) -> Content:
         rows = list(self._through(state))
-        pictures = self._set.portraits(to_unit(self.stimuli.x[rows]))
+        pictures = self._set.portraits.small(to_unit(self.stimuli.x[rows]), contents.SIZES["anchors"])
         captions = [f"{i}: {r}" for i, r in enumerate(rows, 1)]
         return Content(plain={"captions": captions, "chosen": state.chosen}, arrays={"rgba": pictures})
 
     def _suggestions(self, state: MorphState) -> Content:
         rows, anchors = self._suggested(state), self._through(state)
-        pictures = self._set.portraits(to_unit(self.stimuli.x[rows]))
+        pictures = self._set.portraits.small(to_unit(self.stimuli.x[rows]), contents.SIZES["suggestions"])
         borders = [PALETTE[0] if r in anchors else "" for r in rows]
         return Content(plain={"captions": list(map(str, rows)), "borders": borders}, arrays={"rgba": pictures})
 

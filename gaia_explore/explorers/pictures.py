@@ -68,6 +68,18 @@ class Portraits:
             return np.concatenate([rgb, np.full((*rgb.shape[:3], 1), 255, np.uint8)], axis=-1)
         return self._points(x) if self.kind == "point" else self._profiles(x)
 
+    def small(self, x: Shaped[np.ndarray, "n *x"], side: float | int) -> UInt8[np.ndarray, "n h w 4"]:
+        """Pictures for a place of so many pixels on the page: of those of more than twice as many, every second pixel,
+        or third, and so on.
+
+        Twice, because many screens have two pixels for one of the page. Drawings keep at least every second, as their
+        lines are two wide.
+        """
+        pictures = self(x)
+        step = -(-max(pictures.shape[1:3]) // max(int(2 * side), 1))
+        step = step if self.kind == "picture" else min(step, 2)
+        return np.ascontiguousarray(pictures[:, ::step, ::step])
+
     def difference(
         self, before: Shaped[np.ndarray, "*x"], after: Shaped[np.ndarray, "*x"]
     ) -> UInt8[np.ndarray, "1 h w 4"]:

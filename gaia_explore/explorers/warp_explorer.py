@@ -18,6 +18,7 @@ from gaia_explore.explorers.planes import Plane, make_plane
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.explorers.warp_frames import (
     LAYERS,
+    SIZES,
     Warp,
     WarpState,
     chart_title,
@@ -303,7 +304,8 @@ class WarpExplorer(Explorer[WarpState]):
         x = own.warped.vertices.reshape(-1, *self.stimuli.shape).astype(np.float32)
         borders = written(*by_value(self._realism(state, i), judged_by(self._sets[i].codec)))
         size = 0.88 * float(steps(own.mesh)[0])
-        rgba = self._sets[i].portraits(x)
+        left, right, *_ = sheet_extent(own.mesh)
+        rgba = self._sets[i].portraits.small(x, size / (right - left) * SIZES[len(self.models)])
         return Content(
             plain={"size": size, "borders": borders},
             arrays={"xy": own.mesh.vertices.astype(np.float32), "rgba": rgba},

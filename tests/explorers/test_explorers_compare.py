@@ -76,6 +76,18 @@ def test_rows_are_models_below_the_originals_and_columns_are_stimuli():
     assert (sheet.arrays["rgba"][10:15] != same).any()
 
 
+class Large(Same):
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return np.asarray(z, np.float32).reshape(-1, 256, 256)
+
+
+def test_large_pictures_are_sent_as_small_as_their_leaves():
+    own = Stimuli.from_array(np.random.default_rng(0).random((12, 256, 256)))
+    contents = CompareExplorer({"AE": Large()}, own).contents()
+    sides = {name: contents[name].arrays["rgba"].shape[1] for name in ("sheet", "strips", "here")}
+    assert sides == {"sheet": 128, "strips": 86, "here": 128}
+
+
 def test_the_first_of_the_selection_are_shown_and_others_on_a_press():
     own = explorer(n_shown=3)
     own.change(selection=(30, 7, 8, 9))

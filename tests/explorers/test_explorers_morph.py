@@ -172,7 +172,9 @@ def test_all_stimuli_are_suggested_a_page_at_a_time():
         content = explorer.contents()["suggestions"]
         rows = [int(words) for words in content.plain["captions"]]
         assert content.plain["borders"] == [PALETTE[0] if row in (4, 9) else "" for row in rows]
-        np.testing.assert_array_equal(content.arrays["rgba"], explorer._set.portraits(explorer.stimuli.x[rows]))
+        np.testing.assert_array_equal(
+            content.arrays["rgba"], explorer._set.portraits.small(explorer.stimuli.x[rows], 44)
+        )
         seen += rows
         tell(explorer, "more", "press")
     assert sorted(seen) == list(range(40)) and explorer.state.page == 0
@@ -296,7 +298,8 @@ def test_a_page_that_opens_gets_everything_and_the_still_draws_it():
     assert set(opened.parts) == set(explorer.contents())
     assert set(opened.parts) >= {"anchors", "suggestions", "strip", "here", "where", "position", "profile", "steps"}
     portraits = explorer._set.portraits
-    np.testing.assert_array_equal(opened.parts["strip"].arrays["rgba"], portraits(explorer.continuum.stimuli))
+    strip = portraits.small(explorer.continuum.stimuli, 56)
+    np.testing.assert_array_equal(opened.parts["strip"].arrays["rgba"], strip)
     assert opened.parts["strip"].plain["captions"][0].startswith("1: ")
     here = opened.parts["here"]
     frame = explorer.frame
@@ -309,6 +312,21 @@ def test_a_page_that_opens_gets_everything_and_the_still_draws_it():
     again = MorphExplorer(Pictures(), pictures())
     again.state_json = explorer.state_json
     assert again.state == explorer.state and again.anchors == (3, 8, 1)
+
+
+class Large(Pictures):
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return super().encode(np.asarray(x)[:, ::32, ::32])
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return super().decode(z).repeat(32, axis=1).repeat(32, axis=2)
+
+
+def test_large_pictures_go_to_small_leaves_as_small_ones():
+    x = np.random.default_rng(0).random((30, 4, 4)).repeat(32, axis=1).repeat(32, axis=2)
+    contents = MorphExplorer(Large(), Stimuli.from_array(x)).contents()
+    sides = {name: contents[name].arrays["rgba"].shape[1] for name in ("anchors", "suggestions", "strip", "here")}
+    assert sides == {"anchors": 128, "suggestions": 64, "strip": 64, "here": 128}
 
 
 def test_training_on_changes_neither_the_codec_nor_the_judge():

@@ -165,6 +165,23 @@ def test_thumbnails_come_in_sheets_of_small_pictures():
     np.testing.assert_array_equal(second, portraits(own.x[SHEET:])[:, ::3, ::3])
 
 
+@pytest.mark.parametrize(
+    ("shape", "side", "step"),
+    [((128, 128, 3), 56, 2), ((128, 100), 64, 1), ((100, 128), 63, 2), ((32, 32), 56, 1), ((128, 128), 0.2, 128)],
+)
+def test_pictures_for_a_small_place_have_at_most_twice_its_pixels(shape: tuple[int, ...], side: float, step: int):
+    x = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
+    portraits = Portraits(Stimuli.from_array(x))
+    small = portraits.small(x, side)
+    np.testing.assert_array_equal(small, portraits(x)[:, ::step, ::step])
+    assert max(small.shape[1:3]) <= max(2 * side, 1) and small.flags.c_contiguous
+
+
+def test_small_drawings_keep_their_lines():
+    own = planar()
+    np.testing.assert_array_equal(Portraits(own).small(own.x[:2], 10), Portraits(own)(own.x[:2])[:, ::2, ::2])
+
+
 def test_a_set_is_coded_once_and_checked():
     own = planar()
     made = coded(Same(), own)

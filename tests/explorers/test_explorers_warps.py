@@ -17,6 +17,7 @@ from gaia_explore.explorers.colours import table_of
 from gaia_explore.explorers.planes import make_plane
 from gaia_explore.explorers.warp_explorer import file_names
 from gaia_explore.explorers.warp_frames import (
+    SIZES,
     coloured,
     folded,
     magnification,
@@ -252,6 +253,22 @@ def test_pictures_are_a_contact_sheet_of_decoded_vertices(plane: str):
     z, x = (contents[f"{side}0.cells"].arrays["xy"] for side in "zx")
     np.testing.assert_array_equal(z, x)
     np.testing.assert_allclose(z.reshape(-1, 4, 2).mean(axis=1), own.mesh.vertices, atol=1e-6)
+
+
+class Large(Pictures):
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return super().encode(np.asarray(x)[:, ::64, ::64])
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return super().decode(z).repeat(64, axis=1).repeat(64, axis=2)
+
+
+def test_tiles_have_about_as_many_pixels_as_the_page_shows():
+    x = np.random.default_rng(0).random((50, 2, 2)).repeat(64, axis=1).repeat(64, axis=2)
+    contents = WarpExplorer(Large(), Stimuli.from_array(x)).contents()
+    left, right, *_ = contents["x0"].plain["extent"]
+    shown = contents["x0.tiles"].plain["size"] / (right - left) * SIZES[1]
+    assert 128 > 2 * shown >= contents["x0.tiles"].arrays["rgba"].shape[1] >= shown
 
 
 def test_borders_of_a_contact_sheet_are_coloured_by_realism():
