@@ -121,6 +121,7 @@ class TrainingView(Explorer[TrainingState]):
         self._problem = ""
         self._pace = Pace()
         self._looks = self._looks_then = 0
+        self._running = False
         self._due = 0.0
         self._wish: str | None = None
         self._words = ""
@@ -135,6 +136,19 @@ class TrainingView(Explorer[TrainingState]):
         self._enter(run)
         # A training must not wait until another explorer has finished; the last look is worth it.
         self._renew(self._advance, wait=self._newest is not None and self._newest.ended)
+
+    def training_begins(self):
+        """Note that a training begins in this kernel, which calls this: what was wished of another is forgotten."""
+        self._looks, self._looks_then, self._wish, self._pace, self._problem = 0, 0, None, Pace(), ""
+        self._running = True
+        self._renew(self._advance, wait=False)
+
+    def training_ends(self):
+        """Note that the training has ended, or broke off, which this hears of by no last call."""
+        if self._running:
+            self._problem = self._problem or "The training broke off: the cell that trained says why."
+        self._looks, self._looks_then, self._wish, self._running = 0, 0, None, False
+        self._renew(self._advance)
 
     @property
     def stop_reason(self) -> str | None:
@@ -155,7 +169,7 @@ class TrainingView(Explorer[TrainingState]):
         ValueError, FileNotFoundError
             If no training runs here, or none in the folder.
         """
-        if self._looks:
+        if self._running:
             self._wish = "the Stop button was pressed"
         elif self._folder is not None:
             request_stop(self._folder)
@@ -196,7 +210,7 @@ class TrainingView(Explorer[TrainingState]):
         try:
             newest = self._look(run)
             if newest.ended:
-                self._looks, self._wish, self._pace = 0, None, Pace()
+                self._looks, self._wish, self._pace, self._running = 0, None, Pace(), False
             self._newest, self._looks_then, self._problem = newest, self._looks, ""
         except Exception as error:
             self._problem = f"{type(error).__name__}: {error}"
@@ -224,7 +238,7 @@ class TrainingView(Explorer[TrainingState]):
     def _where(self) -> str:
         """How far the training is, in words."""
         seen, rate = self._seen, self._pace.steps_per_second
-        if seen is None and self._looks:
+        if seen is None and (self._running or self._looks):
             return "A training runs; its first numbers are still to come."
         if seen is None:
             return f"Waits for a run in {self._folder}." if self._folder else "Waits for a training with watch=view."

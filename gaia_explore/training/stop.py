@@ -10,7 +10,11 @@ from typing import Any, Protocol, final, runtime_checkable
 
 @runtime_checkable
 class Stopper(Protocol):
-    """Who watches a training and may end it, from another thread too: an explorer with a Stop button, for one."""
+    """Who watches a training and may end it, from another thread too: an explorer with a Stop button, for one.
+
+    One that has methods ``training_begins()`` and ``training_ends()`` is told of both, of the end also where the
+    training raises.
+    """
 
     @property
     def stop_reason(self) -> str | None:
@@ -42,6 +46,7 @@ class StopRequest:
             self._previous = signal.signal(signal.SIGINT, self._interrupted)
         if self._wants_button:
             self._show_button()
+        self._tell("training_begins")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
@@ -50,6 +55,16 @@ class StopRequest:
         if self._display is not None:
             self._button.close()
             self._display.update({}, raw=True)
+        self._tell("training_ends")
+
+    def _tell(self, name: str):
+        """Tell the stopper, if it wants to know. A stopper that fails ends no training, and hides no error of one."""
+        try:
+            told = getattr(self._stopper, name, None)
+            if told is not None:
+                told()
+        except Exception as error:
+            warnings.warn(f"{name} of the stopper failed: {error!r}", stacklevel=5)
 
     def asked(self) -> bool:
         """Whether to stop after this step. A stopper that fails is warned about, and not looked at again."""

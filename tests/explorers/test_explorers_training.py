@@ -151,6 +151,9 @@ def test_the_stop_button_ends_this_training_and_not_the_next():
                 assert "Stopping" in view.contents()["words"].plain["text"]
             return reason
 
+        def training_begins(self):
+            view.training_begins()
+
         def __call__(self, run: ge.Run):
             view(run)
 
@@ -160,6 +163,35 @@ def test_the_stop_button_ends_this_training_and_not_the_next():
     assert view.contents()["words"].plain["text"].endswith(f"Stopped: {stopped.health.reason}.")
     assert view.stop_reason is None
     assert train(view).health.status == "healthy"
+
+
+def test_a_wish_to_stop_ends_with_a_training_that_broke_off():
+    view = TrainingView(MOONS)
+    press = {"type": "event", "name": "stop", "what": "press"}
+
+    class Breaking:
+        """The view, whose Stop is pressed in the step that breaks the training off."""
+
+        training_begins, training_ends, __call__ = view.training_begins, view.training_ends, view.__call__
+
+        @property
+        def stop_reason(self) -> str | None:
+            if view._looks == 30:
+                view.answer(press)
+                raise KeyboardInterrupt
+            return view.stop_reason
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Breaking())
+    words = view.contents()["words"].plain["text"]
+    assert words == "GAIA on moons: step 20 of 60. Healthy. The training broke off: the cell that trained says why."
+    with pytest.raises(ValueError, match=r"a training must run to be stopped, got none: pass this view to train"):
+        view.answer(press)
+    assert view.stop_reason is None
+    # A wish of the last moment, or one that no end took back, is none of the next training.
+    view._wish = "the Stop button was pressed"
+    assert train(view).health.status == "healthy"
+    assert view.contents()["words"].plain["text"] == "GAIA on moons: step 60 of 60. Complete. Healthy: 60 of 60 steps."
 
 
 def test_an_error_in_the_view_is_shown_and_leaves_the_training():

@@ -105,6 +105,46 @@ def test_a_stopper_is_looked_at_until_it_gives_a_reason():
         assert (stop.reason, asker.reasons) == ("enough seen", ["too late"])
 
 
+class Hearer(Asker):
+    """A stopper that wants to hear of beginnings and ends."""
+
+    def __init__(self, error: Exception | None = None):
+        super().__init__()
+        self.heard: list[str] = []
+        self.error = error
+
+    def _hear(self, word: str):
+        self.heard.append(word)
+        if self.error is not None:
+            raise self.error
+
+    def training_begins(self):
+        self._hear("begins")
+
+    def training_ends(self):
+        self._hear("ends")
+
+
+def test_a_stopper_hears_of_the_beginning_and_the_end_even_of_a_training_that_raises():
+    hearer = Hearer()
+    with pytest.raises(LookupError, match="no data"), StopRequest(button=False, stopper=hearer):
+        assert hearer.heard == ["begins"]
+        raise LookupError("no data")
+    assert hearer.heard == ["begins", "ends"]
+
+
+def test_a_stopper_that_fails_to_hear_hides_no_error_of_the_training():
+    hearer = Hearer(OSError("deaf"))
+    with (
+        pytest.warns(UserWarning) as warned,
+        pytest.raises(LookupError, match="no data"),
+        StopRequest(button=False, stopper=hearer),
+    ):
+        raise LookupError("no data")
+    told = [f"training_{word} of the stopper failed: OSError('deaf')" for word in ("begins", "ends")]
+    assert [str(warning.message) for warning in warned] == told and hearer.heard == ["begins", "ends"]
+
+
 def test_without_a_stopper_an_interrupt_is_what_asks():
     with StopRequest(button=False) as stop:
         assert not stop.asked()
