@@ -297,6 +297,8 @@ class Explorer(ABC, Generic[S]):
     def _renew(self, change: Callable[[], None], *, wait: bool = True) -> bool:
         """Change what parts are made of, though not the state: every page is told those whose keys are others then.
 
+        What cannot be shown is told to the pages: whoever calls, a training or a thread, must not suffer from it.
+
         Returns
         -------
         bool
@@ -310,6 +312,9 @@ class Explorer(ABC, Generic[S]):
             reply = self._frame(shown, self.state)
             if self._surface is not None and (reply.parts or any(reply.plain.values())):
                 self._surface.tell(reply)
+        except Exception as error:
+            if self._surface is not None:
+                self._surface.tell(Reply(type="error", plain={"text": f"{type(error).__name__}: {error}"}))
         finally:
             GUARD.release()
         return True

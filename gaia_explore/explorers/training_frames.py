@@ -199,8 +199,8 @@ def plane(x: Float[np.ndarray, "n 2"]) -> Content:
 
 
 def clouds(panel: Mapping[str, np.ndarray]) -> Content:
-    """Planar stimuli, their reconstructions, and interpolations: a layer of points."""
-    own: list[Float[np.ndarray, "n 2"]] = [panel[name] for name in CLOUDS]
+    """Planar stimuli, their reconstructions, and interpolations: a layer of points, without those that are nowhere."""
+    own: list[Float[np.ndarray, "n 2"]] = [panel[name][np.isfinite(panel[name]).all(axis=1)] for name in CLOUDS]
     numbers = np.repeat(np.arange(len(own), dtype=np.uint8), [len(cloud) for cloud in own])
     names, palette = zip(*CLOUDS.values(), strict=True)
     legend = {"name": "in X", "missing": NEUTRAL, "classes": list(names), "palette": list(palette)}

@@ -338,8 +338,15 @@ class TrainingView(Explorer[TrainingState]):
         return {name: own for name, own in (("losses", losses), ("paces", paces)) if own}
 
     def _panel(self) -> Content:
-        """Pictures in rows: stimuli, reconstructions, interpolations, and what a discriminator makes of them."""
-        pictures = self._portraits(np.concatenate(list(self._last.panel.values())))
+        """Pictures in rows: stimuli, reconstructions, interpolations, and what a discriminator makes of them.
+
+        A model that diverged gives numbers that are not finite: those pictures are blank.
+        """
+        x = np.concatenate(list(self._last.panel.values()))
+        broken = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
+        x[broken] = 0
+        pictures = self._portraits(x)
+        pictures[broken] = 0
         step = -(-max(pictures.shape[1:3]) // PIXELS)
         names = [plain_name(ROWS[name].replace("<br>", ", ")) for name in self._last.panel]
         return Content(plain={"rows": names}, arrays={"rgba": np.ascontiguousarray(pictures[:, ::step, ::step])})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import gaia_explore as ge
 from gaia_explore.explorers import surfaces
@@ -319,6 +320,53 @@ def test_pictures_stand_in_rows_with_their_names(tmp_path: Path):
     np.testing.assert_array_equal(panel.arrays["rgba"][5:10, ..., 0], expected)
     assert "paces" not in view.contents() and "held_out" not in view.contents()
     assert view.picture().shape[1] > 900
+
+
+def diverged(run: ge.Run) -> ge.Run:
+    """The run, before its end, with weights that are no numbers."""
+    tensors = {name: tensor.clone() for name, tensor in run.tensors.items()}
+    for name, tensor in tensors.items():
+        if name.endswith("/weights"):
+            tensor[:] = torch.nan
+    return ge.Run(tensors, {**run.description, "step": 2, "steps": 3})
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 4), (5,)])
+def test_a_model_that_diverged_is_shown_by_its_losses_and_blank_pictures(
+    shape: tuple[int, ...], sent: list, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("gaia_explore.explorers.training_view.EVERY", 0.0)
+    stimuli = ge.Stimuli.from_array(np.random.default_rng(0).random((12, *shape)))
+    run = ge.train(ge.AEConfig(), stimuli, steps=3, batch_size=4, progress=False)
+    view = TrainingView(stimuli, n=5)
+    assert view.widget is not None
+    view._newest = view._look(diverged(run))
+    assert view.stop_reason is None
+    (message,) = [message for message in sent if message["parts"]]
+    assert message["type"] == "frame"
+    assert {"losses.mean", "now", "plane.points" if shape == (2,) else "panel"} <= {
+        part["name"] for part in message["parts"]
+    }
+    contents = view.contents()
+    if shape == (2,):
+        points = contents["plane.points"].arrays
+        np.testing.assert_array_equal(points["xy"], view._x.astype(np.float32))
+        assert not points["numbers"].any()
+    else:
+        rgba = contents["panel"].arrays["rgba"]
+        assert rgba[:5].any(axis=(1, 2, 3)).all() and not rgba[5:15].any()
+    assert view.picture().ndim == 3
+
+
+def test_what_cannot_be_shown_is_told_to_the_page_and_not_to_the_training(sent: list, monkeypatch: pytest.MonkeyPatch):
+    view = TrainingView(MOONS)
+    seen = train(None)
+    monkeypatch.setattr("gaia_explore.explorers.training_view.clouds", lambda panel: 1 / 0)
+    view(seen)  # without a page there is nobody to tell
+    assert view.widget is not None
+    view(seen)
+    assert [message["type"] for message in sent] == ["error"]
+    assert sent[0]["text"] == "ZeroDivisionError: division by zero"
 
 
 def test_pace_is_that_of_the_last_half_minute():
