@@ -1,11 +1,21 @@
 """Two-dimensional pictures of latent codes, for eyes: PCA and UMAP, with their ways back to codes."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 from scipy.spatial import KDTree
+
+FEWEST = 4
+"""Codes that UMAP needs at least: its spectral start takes three eigenvectors of their graph, which must have more."""
+
+COMPUTING = threading.Lock()
+"""Held while UMAP works, whoever asks: the workqueue layer that Numba falls back on is not thread-safe.
+
+Source: Numba's documentation, "The threading layers".
+"""
 
 
 @runtime_checkable
@@ -72,11 +82,13 @@ class UMAPEmbedding:
 
     def embed(self, z: Float[np.ndarray, "m d"]) -> Float64[np.ndarray, "m 2"]:
         """Lay further codes out among the embedded ones. The first call may take half a minute."""
-        return np.asarray(self.reducer.transform(np.asarray(z, np.float32)), np.float64)
+        with COMPUTING:
+            return np.asarray(self.reducer.transform(np.asarray(z, np.float32)), np.float64)
 
     def invert(self, points: Float[np.ndarray, "m 2"]) -> Float64[np.ndarray, "m d"]:
         """Codes that UMAP takes for the points': seconds each. :func:`back_project` is for live use."""
-        return np.asarray(self.reducer.inverse_transform(np.asarray(points, np.float32)), np.float64)
+        with COMPUTING:
+            return np.asarray(self.reducer.inverse_transform(np.asarray(points, np.float32)), np.float64)
 
 
 def pca(z: Shaped[np.ndarray, "n d"]) -> LinearEmbedding:
@@ -96,7 +108,9 @@ def pca(z: Shaped[np.ndarray, "n d"]) -> LinearEmbedding:
 def umap(
     z: Shaped[np.ndarray, "n d"], *, n_neighbours: int = 15, min_dist: float = 0.1, seed: int = 0
 ) -> UMAPEmbedding:
-    """Lay codes out by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426).
+    """Lay codes out by UMAP (McInnes, Healy & Melville 2018, arXiv:1802.03426), 4 or more.
+
+    It takes seconds to half a minute; of two calls from two threads, one waits for the other.
 
     Parameters
     ----------
@@ -108,15 +122,18 @@ def umap(
         One seed gives one picture, at the price of UMAP's parallel threads.
     """
     codes = _codes(z)
+    if len(codes) < FEWEST:
+        raise ValueError(f"z must hold {FEWEST} codes or more for UMAP, got {len(codes)}")
     if not 2 <= n_neighbours < len(codes):
         raise ValueError(
             f"n_neighbours must be from 2 to {len(codes) - 1}, one less than the codes, got {n_neighbours}"
         )
-    # Half a minute where nothing is compiled yet: only who asks for it pays.
-    from umap import UMAP
+    with COMPUTING:
+        # Half a minute where nothing is compiled yet: only who asks for it pays.
+        from umap import UMAP
 
-    reducer = UMAP(n_neighbors=n_neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
-    points = reducer.fit_transform(codes.astype(np.float32))
+        reducer = UMAP(n_neighbors=n_neighbours, min_dist=min_dist, random_state=seed, n_jobs=1)
+        points = reducer.fit_transform(codes.astype(np.float32))
     return UMAPEmbedding(points=np.asarray(points, np.float64), reducer=reducer)
 
 

@@ -1,5 +1,11 @@
 """Embeddings: PCA against scikit-learn, UMAP, and the ways back to codes."""
 
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -68,7 +74,35 @@ def test_codes_that_cannot_be_embedded_are_named(z: np.ndarray, message: str):
         pca(z)
 
 
+def test_one_umap_works_at_a_time_whoever_asks(monkeypatch: pytest.MonkeyPatch):
+    at_work, most = [0], [0]
+
+    class Busy:
+        """UMAP's object, which notes how many of them work at once."""
+
+        def __init__(self, **parameters: Any): ...
+
+        def fit_transform(self, z: np.ndarray) -> np.ndarray:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+            time.sleep(0.02)
+            at_work[0] -= 1
+            return z[:, :2]
+
+        transform = inverse_transform = fit_transform
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Busy))
+    z = codes()
+    embedding = umap(z)
+    with ThreadPoolExecutor(6) as pool:
+        asked = [lambda: umap(z), lambda: embedding.embed(z), lambda: embedding.invert(z[:, :2])] * 2
+        assert len([future.result() for future in [pool.submit(ask) for ask in asked]]) == 6
+    assert most == [1]
+
+
 def test_neighbours_and_codes_out_of_range_are_named():
+    with pytest.raises(ValueError, match=r"z must hold 4 codes or more for UMAP, got 3"):
+        umap(codes()[:3], n_neighbours=2)
     with pytest.raises(ValueError, match=r"n_neighbours must be from 2 to 59, one less than the codes, got 60"):
         umap(codes(), n_neighbours=60)
     with pytest.raises(ValueError, match=r"z must hold the 60 embedded codes, got 59"):

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from gaia_explore.embeddings import Embedding, umap
+from gaia_explore.embeddings import FEWEST, Embedding, umap
 from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.latent_frames import Frame, frame
@@ -29,9 +29,6 @@ from gaia_explore.stimuli.scaling import to_unit
 
 MOST_PASSED = 24
 """Stimuli of a way that are shown as pictures."""
-
-COMPUTING = threading.Lock()
-"""Held while UMAP computes, outside of the explorers' own lock: its compiled code need not bear company."""
 
 
 @final
@@ -70,6 +67,8 @@ class UMAPView(Explorer[UMAPState]):
         out: str | Path = "explored",
     ):
         self._set = coded(codec, stimuli)
+        if len(self.z) < FEWEST:
+            raise ValueError(f"stimuli must be {FEWEST} or more, which UMAP needs, got {len(self.z)}")
         if colour == "auto":
             colour = "label" if "label" in self._set.names else [*self._set.names, "none"][0]
         start = UMAPState(
@@ -157,8 +156,7 @@ class UMAPView(Explorer[UMAPState]):
         def told():
             said = ""
             try:
-                with COMPUTING:
-                    work()
+                work()
             except Exception as error:
                 # A thread's error would end in a log that nobody reads.
                 said = f"{type(error).__name__}: {error}"

@@ -223,6 +223,22 @@ def test_a_state_that_cannot_be_is_named(view: UMAPView, changes: dict[str, Any]
         view.change(**changes)
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_fewer_stimuli_than_umap_needs_are_refused(n: int):
+    few = Stimuli.from_array(X[:n])
+    embedding = UMAPEmbedding(points=X[:n, :2].copy(), reducer=Plain())
+    for given in (None, embedding):
+        with pytest.raises(ValueError, match=rf"^stimuli must be 4 or more, which UMAP needs, got {n}$"):
+            UMAPView(Same(), few, embedding=given)
+
+
+@pytest.mark.slow
+def test_umap_lays_out_as_few_stimuli_as_are_accepted():
+    view = UMAPView(Same(), Stimuli.from_array(X[:4]))
+    assert view.state.n_neighbours == 3 and np.isfinite(view.embedding.points).all()
+    assert view.embedding.points.shape == (4, 2) and view.picture().ndim == 3
+
+
 def test_an_embedding_of_other_codes_is_refused():
     with pytest.raises(ValueError, match=r"embedding must have a point for each of 40 codes, got 3"):
         UMAPView(Same(), stimuli(), embedding=UMAPEmbedding(points=X[:3, :2].copy(), reducer=None))
