@@ -42,11 +42,51 @@ def test_exploring_neither_waits_for_a_training_nor_changes_it():
     thread = threading.Thread(target=explore)
     thread.start()
     try:
-        explored = trained(watch=watch, watch_every=50)
+        explored = trained(watch=watch, watch_every=10)
     finally:
         over.set()
         thread.join()
-    assert sum(answered) > 3 and len(seen) == 3
+    # It answers while the training goes on, not only between two trainings.
+    assert sum(answered) > 10 and len(seen) == 15
     assert explored.tensors.keys() == alone.tensors.keys()
     for name, tensor in alone.tensors.items():
         assert torch.equal(explored.tensors[name], tensor), name
+
+
+def test_what_is_explored_stays_as_it_was_while_its_model_is_trained_on():
+    codec, stimuli = trained().codec, ge.stimuli.moons(n=256)
+    explorer = LatentExplorer(codec, stimuli)
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(20, 2)).tolist()
+
+    def decoded() -> np.ndarray:
+        found = []
+        for at in places:
+            explorer.answer({"type": "event", "name": "map", "what": "move", "value": {"handle": 0, "at": at}})
+            found.append(explorer.frame.stimulus)
+        return np.stack(found)
+
+    before, picture = decoded(), explorer.picture()
+    first, over = threading.Event(), threading.Event()
+
+    def train_on():
+        optimiser = torch.optim.SGD(codec.model.parameters(), lr=0.1)
+        codec.model.requires_grad_(True).train()
+        while not over.is_set():
+            optimiser.zero_grad()
+            codec.model.decode(torch.randn(32, 2)).square().sum().backward()
+            optimiser.step()
+            first.set()
+
+    thread = threading.Thread(target=train_on)
+    thread.start()
+    try:
+        assert first.wait(60)
+        for _ in range(3):
+            np.testing.assert_array_equal(decoded(), before)
+        np.testing.assert_array_equal(explorer.picture(), picture)
+    finally:
+        over.set()
+        thread.join()
+    assert not np.allclose(codec.decode(explorer.z[:20]), explorer._set.codec.decode(explorer.z[:20]))
+    assert codec.model.training and not explorer._set.codec.model.training
