@@ -1,5 +1,6 @@
 """The LatentExplorer: a map of the codes, and the stimulus under a cursor that moves in it."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -21,6 +22,7 @@ from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, 
 from gaia_explore.explorers.pictures import thumbnails
 from gaia_explore.explorers.planes import Plane, make_plane
 from gaia_explore.explorers.sets import CodedStimuli, coded
+from gaia_explore.explorers.surfaces import Reply
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
 
@@ -112,6 +114,7 @@ class LatentExplorer(Explorer[LatentState]):
         # Every pair of dimensions and three anchors are a plane: the last ones are kept.
         self._laid = lru_cache(maxsize=KEPT)(self._lay)
         self._judged = lru_cache(maxsize=KEPT)(lambda *_: RealismMap(self._side))
+        self._work: threading.Thread | None = None
         if colour == "auto":
             colour = self._set.first_colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
@@ -204,6 +207,9 @@ class LatentExplorer(Explorer[LatentState]):
                     return replace(state, selection=tuple(value))
                 case "pick":
                     return replace(state, anchors=map_parts.picked(state.anchors, value, self._at(state).nearest))
+        if name == "plane" and value == "UMAP" and "UMAP" in self.planes and not self._has_umap:
+            self._lay_out()
+            return state
         if name in ("across", "up"):
             across, up = state.dimensions
             chosen = int(value) - 1
@@ -265,6 +271,33 @@ class LatentExplorer(Explorer[LatentState]):
             # It takes too long to be made twice.
             self._embeddings[kind] = plane.embedding
         return plane
+
+    @property
+    def _has_umap(self) -> bool:
+        return "UMAP" in self._embeddings
+
+    def _lay_out(self):
+        """Lay codes out by UMAP in the background, for a page, and show them: no explorer need wait for it."""
+        if self._work is not None and self._work.is_alive():
+            return
+
+        def work():
+            try:
+                self._embeddings["UMAP"] = make_plane(self.z, "UMAP", (0, 1), ()).embedding
+            except Exception as error:
+                # A thread's error would end in a log that nobody reads.
+                self._say("")
+                return self._say(f"{type(error).__name__}: {error}", "error")
+            self.follow(plane="UMAP")
+            self._say("")
+
+        self._say(f"UMAP lays out {len(self.z):,} codes: seconds to half a minute. Until then, the old map.")
+        self._work = threading.Thread(target=work, daemon=True)
+        self._work.start()
+
+    def _say(self, words: str, kind: str = "told"):
+        if self._surface is not None:
+            self._surface.tell(Reply(type=kind, plain={"text": words}))
 
     def _at(self, state: LatentState) -> Frame:
         return self._looked(self._plane(state), state.cursor)

@@ -22,7 +22,8 @@ Buffer = bytes | memoryview
 
 GUARD = RLock()
 """Held while an explorer works and says so. Requests come from a second thread of the kernel while a cell runs, and
-explorers may be linked and share a model: one lock for all, that they take turns, and no page hears old news last."""
+explorers may be linked and share a model: one lock for all, that they take turns, and no page hears old news last. What
+takes a page seconds is done in the background; only who asks for a UMAP from Python lets the others wait."""
 
 SCRIPTS = ("link", "marks", "chart", "controls", "explorer")
 """The files of the page's script. In a notebook, a module cannot import its neighbours: together they are one."""

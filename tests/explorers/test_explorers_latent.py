@@ -1,7 +1,9 @@
 """The LatentExplorer without a page: its states, frames, parts, picture and export."""
 
 import gc
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from scipy.spatial.distance import cdist
 
 import gaia_explore as ge
 from gaia_explore.embeddings import UMAPEmbedding
+from gaia_explore.explorers import planes, surfaces
+from gaia_explore.explorers.explorer import GUARD
 from gaia_explore.explorers.latent_explorer import LatentExplorer
 from gaia_explore.explorers.latent_frames import LatentState, comparison
 from gaia_explore.explorers.surfaces import Reply
@@ -359,3 +363,43 @@ def test_what_cannot_be_decoded_is_an_error_and_no_state(monkeypatch: pytest.Mon
     monkeypatch.undo()
     explorer.undo()
     assert explorer.state == before
+
+
+def test_a_page_that_chooses_umap_holds_up_no_explorer(monkeypatch: pytest.MonkeyPatch):
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(surfaces.Surface, "send", lambda self, content, buffers=None: told.append(content))
+    go, asked = threading.Event(), []
+
+    def slow(z: np.ndarray, **parameters: Any) -> UMAPEmbedding:
+        asked.append(parameters)
+        assert go.wait(60)
+        if len(asked) == 1:
+            raise ArithmeticError("no map today")
+        return UMAPEmbedding(points=2 * z[:, :2], reducer=None)
+
+    monkeypatch.setattr(planes, "umap", slow)
+    explorer = LatentExplorer(Shift(), stimuli(n=60, d=3))
+    assert explorer.widget is not None
+    choose = {"type": "event", "name": "plane", "what": "set", "value": "UMAP"}
+    explorer.answer(choose)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(lambda: GUARD.acquire(timeout=10) and GUARD.release() is None).result()
+    explorer.answer(choose)  # it is under way
+    assert explorer.state.plane == "PCA" and explorer._work is not None
+    go.set()
+    explorer._work.join()
+    assert [(message["type"], message["text"]) for message in told] == [
+        ("told", "UMAP lays out 60 codes: seconds to half a minute. Until then, the old map."),
+        ("told", ""),
+        ("error", "ArithmeticError: no map today"),
+    ]
+    assert explorer.state.plane == "PCA" and len(asked) == 1
+    told.clear()
+    explorer.answer(choose)
+    explorer._work.join()
+    assert explorer.state.plane == "UMAP" and len(asked) == 2
+    np.testing.assert_array_equal(explorer.plane.points, 2 * explorer.z[:, :2])
+    assert [message["type"] for message in told] == ["told", "frame", "told"] and told[-1]["text"] == ""
+    explorer.undo()
+    reply = explorer.answer(choose)  # it is known now
+    assert explorer.state.plane == "UMAP" and "map" in reply.parts and len(asked) == 2
