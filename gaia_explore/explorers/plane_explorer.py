@@ -130,8 +130,6 @@ class PlaneExplorer(Explorer[PlaneState]):
         out: str | Path = "explored",
     ):
         self._set = coded(codec, stimuli)
-        if len(self.stimuli) < 3:
-            raise ValueError(f"stimuli must be at least 3 for a plane, got {len(self.stimuli)}")
         # Moving the cursor decodes no sheet anew.
         self._laid = lru_cache(maxsize=8)(self._lay)
         self._looked = lru_cache(maxsize=2)(self._look)

@@ -188,7 +188,7 @@ def test_missing_anchors_are_stimuli_far_apart_and_leave_the_state_alone():
     assert explorer.state.anchors == () and explorer.anchors == explorer._set.far_apart()
     explorer.change(anchors=(7,))
     assert explorer.state.anchors == (7,) and explorer.anchors == (7, *explorer._set.far_apart()[:2])
-    with pytest.raises(ValueError, match=r"stimuli must be at least 3 for a plane, got 2"):
+    with pytest.raises(ValueError, match=r"stimuli must be at least 3, got 2"):
         PlaneExplorer(Shift(), stimuli(2))
 
 
