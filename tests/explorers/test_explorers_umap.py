@@ -223,12 +223,11 @@ def test_a_state_that_cannot_be_is_named(view: UMAPView, changes: dict[str, Any]
         view.change(**changes)
 
 
-@pytest.mark.parametrize("n", [2, 3])
-def test_fewer_stimuli_than_umap_needs_are_refused(n: int):
-    few = Stimuli.from_array(X[:n])
-    embedding = UMAPEmbedding(points=X[:n, :2].copy(), reducer=Plain())
+def test_fewer_stimuli_than_umap_needs_are_refused():
+    few = Stimuli.from_array(X[:3])
+    embedding = UMAPEmbedding(points=X[:3, :2].copy(), reducer=Plain())
     for given in (None, embedding):
-        with pytest.raises(ValueError, match=rf"^stimuli must be 4 or more, which UMAP needs, got {n}$"):
+        with pytest.raises(ValueError, match=r"^stimuli must be 4 or more, which UMAP needs, got 3$"):
             UMAPView(Same(), few, embedding=given)
 
 

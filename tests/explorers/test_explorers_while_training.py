@@ -4,10 +4,13 @@ import threading
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 import gaia_explore as ge
 from gaia_explore.explorers import LatentExplorer
+
+pytestmark = pytest.mark.slow
 
 CONFIG = ge.GAIAConfig(network=ge.networks.FullyConnected(hidden_units=32, hidden_layers=2))
 
