@@ -45,7 +45,7 @@ class Codec:
 def explore(codec, n):
     corners = np.random.default_rng(0).random((n, 2)) * 4 - 2
     attributes = {"bright": corners.sum(axis=1) > 0}
-    return ge.explore(codec, ge.Stimuli.from_array(codec.decode(corners), attributes=attributes))"""
+    return ge.LatentExplorer(codec, ge.Stimuli.from_array(codec.decode(corners), attributes=attributes))"""
 
 FAST = """explorer = explore(Codec(), 2000)
 explorer"""
@@ -69,10 +69,10 @@ FACES = """import gaia_explore as ge
 codec = ge.load({model!r}).codec
 stimuli = ge.stimuli.faces(32).split(0.95, seed=0, stratify="none")[1].subset(range({n}))"""
 
-EXPLORE = "explorer = ge.explore(codec, stimuli)"
+EXPLORE = "explorer = ge.LatentExplorer(codec, stimuli)"
 
 SIZES = """import json
-explorer = ge.explore(codec, stimuli)
+explorer = ge.LatentExplorer(codec, stimuli)
 state = explorer.widget.get_state()
 print("answer", len(json.dumps(state)), explorer.to_html("faces.html").stat().st_size)"""
 
