@@ -27,12 +27,12 @@ from gaia_explore.explorers.attribute_frames import (
     told,
     walks,
 )
-from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.maps import judged_by, realism_of
 from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.presets import Preset, Presets
+from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -47,7 +47,7 @@ STEPS = 7
 
 
 @final
-class AttributeEditor(Explorer[EditorState]):
+class AttributeEditor(SetExplorer[EditorState]):
     """Edits a stimulus along attribute vectors, a slider each, and says what else an edit moves.
 
     Sliders count in standard deviations of their attribute over the stimuli, signed, from the stimulus as it is. For a
@@ -119,16 +119,6 @@ class AttributeEditor(Explorer[EditorState]):
         self._decoded = lru_cache(maxsize=2)(self._decode)
         state = EditorState(strengths=(0.0,) * len(self.names), method=self.methods[0])
         super().__init__(self._checked(state), layout(self.names), out)
-
-    @property
-    def stimuli(self) -> Stimuli:
-        """The stimuli that can be edited."""
-        return self._set.stimuli
-
-    @property
-    def z(self) -> Float64[np.ndarray, "n d"]:
-        """Their codes."""
-        return self._set.z
 
     @property
     def vectors(self) -> AttributeVectors:

@@ -178,18 +178,13 @@ class CompareExplorer(Explorer[CompareState]):
         if not 2 <= state.n_steps <= MOST_STEPS:
             raise ValueError(f"n_steps must be from 2 to {MOST_STEPS}, got {state.n_steps}")
         anchors = self._first_set.rows("anchors", state.anchors, ordered=True)
-        if len(anchors) < 2:
-            # A linked explorer may know one anchor, or none yet.
-            anchors = (*anchors, *(row for row in self._far_apart if row not in anchors))[:2]
+        # A linked explorer may know one anchor, or none yet.
+        anchors = self._first_set.enough(anchors, 2)
         selection, page = self._first_set.rows("selection", state.selection), state.page
         if before is not None and selection != before.selection and page == before.page:
             page = 0
         page %= -(-(len(selection) or len(self.stimuli)) // self._n_shown)
         return replace(state, anchors=anchors, selection=selection, page=page)
-
-    @cached_property
-    def _far_apart(self) -> tuple[int, ...]:
-        return self._first_set.far_apart()
 
     @cached_property
     def _pixel_errors(self) -> dict[str, float]:

@@ -1,26 +1,25 @@
 """The LatentExplorer: a map of the codes, and the stimulus under a cursor that moves in it."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 
 from gaia_explore.embeddings import Embedding
 from gaia_explore.explorers import map_parts
-from gaia_explore.explorers.explorer import Explorer
+from gaia_explore.explorers.background import Background
 from gaia_explore.explorers.latent_frames import LAYERS, Frame, LatentState, RealismMap, comparison, frame
 from gaia_explore.explorers.maps import contour, density, judged_by, levels, realism_of
 from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
-from gaia_explore.explorers.pictures import thumbnails
-from gaia_explore.explorers.planes import Plane, make_plane
+from gaia_explore.explorers.planes import Plane, check_place, make_plane
+from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.explorers.surfaces import Reply
 from gaia_explore.latent import Codec
@@ -41,25 +40,7 @@ LAYOUT = row(
             Leaf(kind="number", name="up", label="z"),
             Leaf(kind="checks", name="layers", label="Show"),
         ),
-        Leaf(
-            kind="chart",
-            name="map",
-            label="Map of latent codes",
-            options={
-                "size": (460, 460),
-                "layers": (
-                    ("realism", "fog"),
-                    ("density", "segments"),
-                    ("hull", "lines"),
-                    ("selection", "selection"),
-                    ("points", "points"),
-                    ("path", "lines"),
-                    ("handles", "handles"),
-                ),
-                "tools": ("cursor", "box", "lasso", "anchor"),
-                "thumbnails": True,
-            },
-        ),
+        map_parts.leaf("Map of latent codes", ("realism", "fog"), ("density", "segments"), ("hull", "lines")),
     ),
     column(
         row(
@@ -73,7 +54,7 @@ LAYOUT = row(
 
 
 @final
-class LatentExplorer(Explorer[LatentState]):
+class LatentExplorer(SetExplorer[LatentState]):
     """Codes as points of a map; a cursor anywhere in it decodes to a stimulus, live.
 
     Hover shows stimuli; a lasso or a box selects them. Keys: arrows move the cursor (with shift tenfold), z and y undo
@@ -114,25 +95,14 @@ class LatentExplorer(Explorer[LatentState]):
         # Every pair of dimensions and three anchors are a plane: the last ones are kept.
         self._laid = lru_cache(maxsize=KEPT)(self._lay)
         self._judged = lru_cache(maxsize=KEPT)(lambda *_: RealismMap(self._side))
-        self._work: threading.Thread | None = None
-        if colour == "auto":
-            colour = self._set.first_colour
+        self._background = Background(self._say)
+        colour = self._set.first_colour if colour == "auto" else colour
         start = LatentState(plane=self.planes[0] if plane == "auto" else plane, cursor=(0.0, 0.0), colour=colour)
         # A stimulus that is a picture takes a millisecond to decode and judge, and the first still waits for all.
         self._side = 16 if self._set.portraits.kind == "picture" else 64
         # Several parts ask for the frame of one state, which is decoded once.
         self._looked = lru_cache(maxsize=2)(self._look)
         super().__init__(self._start(self._checked(start)), LAYOUT, out)
-
-    @property
-    def stimuli(self) -> Stimuli:
-        """The stimuli that are shown."""
-        return self._set.stimuli
-
-    @property
-    def z(self) -> Float64[np.ndarray, "n d"]:
-        """Their codes."""
-        return self._set.z
 
     @property
     def selection(self) -> tuple[int, ...]:
@@ -220,10 +190,8 @@ class LatentExplorer(Explorer[LatentState]):
         d = self.z.shape[1]
         if state.plane not in self.planes:
             raise ValueError(f"plane must be one of {', '.join(self.planes)}, got {state.plane!r}")
-        if state.colour not in (*self._set.names, "none"):
-            raise ValueError(f"colour must be among {', '.join([*self._set.names, 'none'])}, got {state.colour!r}")
-        if len(state.cursor) != 2 or not np.isfinite(state.cursor).all():
-            raise ValueError(f"cursor must be two finite numbers, got {state.cursor}")
+        self._set.check_colour(state.colour)
+        check_place("cursor", state.cursor)
         if len(set(state.dimensions)) != 2 or len(state.dimensions) != 2 or not set(state.dimensions) <= set(range(d)):
             raise ValueError(f"dimensions must be two different ones from 0 to {d - 1}, got {state.dimensions}")
         if not set(state.layers) <= set(LAYERS):
@@ -246,11 +214,7 @@ class LatentExplorer(Explorer[LatentState]):
 
     def _spanning(self, state: LatentState) -> tuple[int, ...]:
         """The three stimuli of the plane of stimuli."""
-        return state.anchors[:3] if len(state.anchors) >= 3 else self._far_apart
-
-    @cached_property
-    def _far_apart(self) -> tuple[int, ...]:
-        return self._set.far_apart()
+        return self._set.enough(state.anchors, 3)[:3]
 
     def _key(self, state: LatentState) -> tuple:
         match state.plane:
@@ -278,26 +242,19 @@ class LatentExplorer(Explorer[LatentState]):
 
     def _lay_out(self):
         """Lay codes out by UMAP in the background, for a page, and show them: no explorer need wait for it."""
-        if self._work is not None and self._work.is_alive():
-            return
 
         def work():
-            try:
-                self._embeddings["UMAP"] = make_plane(self.z, "UMAP", (0, 1), ()).embedding
-            except Exception as error:
-                # A thread's error would end in a log that nobody reads.
-                self._say("")
-                return self._say(f"{type(error).__name__}: {error}", "error")
+            self._embeddings["UMAP"] = make_plane(self.z, "UMAP", (0, 1), ()).embedding
             self.follow(plane="UMAP")
-            self._say("")
 
-        self._say(f"UMAP lays out {len(self.z):,} codes: seconds to half a minute. Until then, the old map.")
-        self._work = threading.Thread(target=work, daemon=True)
-        self._work.start()
+        if not self._background.busy:
+            self._background.begin(map_parts.LAYING_OUT.format(len(self.z)), work)
 
-    def _say(self, words: str, kind: str = "told"):
+    def _say(self, words: str, failed: bool = False):
         if self._surface is not None:
-            self._surface.tell(Reply(type=kind, plain={"text": words}))
+            self._surface.tell(Reply(type="told", plain={"text": "" if failed else words}))
+            if failed:
+                self._surface.tell(Reply(type="error", plain={"text": words}))
 
     def _at(self, state: LatentState) -> Frame:
         return self._looked(self._plane(state), state.cursor)
@@ -340,12 +297,6 @@ class LatentExplorer(Explorer[LatentState]):
     def _walks(self, state: LatentState) -> tuple[Walk, ...]:
         smooth = self._set.portraits.kind == "picture"
         return (across("map", self._plane(state).extent, ("decoded", "where"), smooth=smooth),)
-
-    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
-        return self._set.some_thumbnails()
-
-    def _thumbnails(self, sheet: int) -> Content:
-        return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
 
     def _export(self, folder: Path):
         map_parts.export(self._set, folder, self._at(self.state), self.state.selection)

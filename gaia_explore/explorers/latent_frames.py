@@ -29,8 +29,8 @@ class LatentState(State):
     dimensions
         Two latent dimensions, for that plane.
     anchors
-        Rows of stimuli, in order: a path leads through them, and the first three span the plane "stimuli". As long as
-        there are fewer, three that are far apart do.
+        Rows of stimuli, in order: a path leads through them, and the first three span the plane "stimuli". Others that
+        lie far apart stand in for those that are missing.
     cursor
         In coordinates of the plane.
     colour

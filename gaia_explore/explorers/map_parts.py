@@ -10,11 +10,25 @@ from jaxtyping import Shaped
 
 from gaia_explore.explorers.colours import by_attribute
 from gaia_explore.explorers.latent_frames import Frame, comparison, decoded_mean
-from gaia_explore.explorers.parts import Content
+from gaia_explore.explorers.parts import Content, Leaf
 from gaia_explore.explorers.planes import Plane
 from gaia_explore.explorers.sets import CodedStimuli
 from gaia_explore.stimuli import Stimuli
 from gaia_explore.training import write_atomically
+
+LAYING_OUT = "UMAP lays out {:,} codes: seconds to half a minute. Until then, the old map."
+
+
+def leaf(label: str, *behind: tuple[str, str], over: tuple[tuple[str, str], ...] = ()) -> Leaf:
+    """The chart of a map, with layers behind the codes and over them."""
+    own = (("selection", "selection"), ("points", "points"))
+    options = {
+        "size": (460, 460),
+        "layers": (*behind, *own, *over, ("path", "lines"), ("handles", "handles")),
+        "tools": ("cursor", "box", "lasso", "anchor"),
+        "thumbnails": True,
+    }
+    return Leaf(kind="chart", name="map", label=label, options=options)
 
 
 def chart(stimuli: Stimuli, plane: Plane) -> Content:

@@ -10,7 +10,6 @@ import numpy as np
 
 from gaia_explore.explorers import morph_contents as contents
 from gaia_explore.explorers.colours import Colours
-from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.maps import judged_by, usual_realism
 from gaia_explore.explorers.morph_frames import (
     MOST_STEPS,
@@ -22,6 +21,7 @@ from gaia_explore.explorers.morph_frames import (
 )
 from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
+from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.exports import ANIMATIONS, export_continuum
 from gaia_explore.latent import Codec, Judge, Perceiver, Trainable
@@ -112,7 +112,7 @@ LAYOUT = column(
 
 
 @final
-class MorphExplorer(Explorer[MorphState]):
+class MorphExplorer(SetExplorer[MorphState]):
     """A path through anchors: its morphs in a strip, the morph at any position of it, and how realistic they are.
 
     Keys: in the chart, arrows move the position (with shift tenfold); on an anchor, Alt and an arrow move it, Delete
@@ -159,11 +159,6 @@ class MorphExplorer(Explorer[MorphState]):
         self._looked = lru_cache(maxsize=2)(self._look)
         start = MorphState(anchors=tuple(anchors), kind=kind, spacing=spacing, n_steps=n_steps)
         super().__init__(self._checked(start), LAYOUT, out)
-
-    @property
-    def stimuli(self) -> Stimuli:
-        """The stimuli that anchors are taken from."""
-        return self._set.stimuli
 
     @property
     def anchors(self) -> tuple[int, ...]:

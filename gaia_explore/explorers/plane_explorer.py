@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 
-from gaia_explore.explorers.colours import by_attribute, by_value, written
-from gaia_explore.explorers.explorer import Explorer
+from gaia_explore.explorers import map_parts
+from gaia_explore.explorers.colours import by_value, written
 from gaia_explore.explorers.latent_frames import Frame, look_at
 from gaia_explore.explorers.maps import judged_by, usual_realism
 from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
-from gaia_explore.explorers.pictures import as_png, thumbnails
+from gaia_explore.explorers.pictures import as_png
 from gaia_explore.explorers.plane_frames import (
     SIDES,
     PlaneState,
@@ -30,7 +30,8 @@ from gaia_explore.explorers.plane_frames import (
     step_of,
     weights_of,
 )
-from gaia_explore.explorers.planes import USUAL, Plane, make_plane
+from gaia_explore.explorers.planes import USUAL, Plane, check_place, make_plane
+from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.latent import Codec, Identified
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -90,7 +91,7 @@ LAYOUT = row(
 
 
 @final
-class PlaneExplorer(Explorer[PlaneState]):
+class PlaneExplorer(SetExplorer[PlaneState]):
     """Three stimuli, the anchors, span a plane in Z; a sheet shows what it decodes to, and a cursor any place of it.
 
     The first anchor stands at the lower left, the second at the right, the third above: steps to the right go from the
@@ -138,11 +139,6 @@ class PlaneExplorer(Explorer[PlaneState]):
         super().__init__(self._checked(start), LAYOUT, out)
 
     @property
-    def stimuli(self) -> Stimuli:
-        """The stimuli that anchors are taken from."""
-        return self._set.stimuli
-
-    @property
     def anchors(self) -> tuple[int, ...]:
         """Rows of the three stimuli that span the plane."""
         return self._spanning(self.state)
@@ -186,11 +182,13 @@ class PlaneExplorer(Explorer[PlaneState]):
             "sheet.outline": Part(key=key[1:], make=lambda: self._outline(state)),
             "sheet.handles": Part(key=(state.cursor, step_of(state)), make=lambda: self._handles(state)),
             "summary": Part(key=key, make=lambda: self._summary(state)),
-            "here": Part(key=here, make=lambda: self._here(state)),
+            "here": Part(
+                key=here, make=lambda: map_parts.portrait(self._set, self._at(state).stimulus, "at the cursor")
+            ),
             "where": Part(key=here, make=lambda: Content(plain={"text": self._at(state).text, "live": True})),
             "corners": Part(key=anchors, make=lambda: self._corners(state)),
-            "map": Part(key=(), make=self._map_chart),
-            "map.points": Part(key=state.colour, make=lambda: self._points(state)),
+            "map": Part(key=(), make=lambda: map_parts.chart(self.stimuli, self.map)),
+            "map.points": Part(key=state.colour, make=lambda: map_parts.points(self.stimuli, self.map, state.colour)),
             "map.triangle": Part(key=anchors, make=lambda: self._triangle(state)),
             "map.handles": Part(key=anchors, make=lambda: self._grips(state)),
         }
@@ -239,10 +237,8 @@ class PlaneExplorer(Explorer[PlaneState]):
                 f"beyond must be a whole number from 0 to {most_beyond(state.side)} for {state.side} tiles along a "
                 f"side, got {state.beyond}"
             )
-        if len(state.cursor) != 2 or not np.isfinite(state.cursor).all():
-            raise ValueError(f"cursor must be two finite numbers, got {state.cursor}")
-        if state.colour not in (*self._set.names, "none"):
-            raise ValueError(f"colour must be among {', '.join([*self._set.names, 'none'])}, got {state.colour!r}")
+        check_place("cursor", state.cursor)
+        self._set.check_colour(state.colour)
         return replace(state, anchors=self._set.rows("anchors", state.anchors, ordered=True))
 
     def _spanning(self, state: PlaneState) -> tuple[int, ...]:
@@ -304,26 +300,12 @@ class PlaneExplorer(Explorer[PlaneState]):
         what = f"a {judged_by(self._set.codec)} of at most {self.usual:.3g}, as {USUAL:.0%} of the stimuli have"
         return Content(plain={"text": f"{counts[0]} tiles in the triangle{beyond} have {what}."})
 
-    def _here(self, state: PlaneState) -> Content:
-        picture = self._set.portraits(self._at(state).stimulus[None])
-        return Content(plain={"captions": ["at the cursor"]}, arrays={"rgba": picture})
-
     def _corners(self, state: PlaneState) -> Content:
         rows = list(self._spanning(state))
         captions = [f"{i}: {r}" for i, r in enumerate(rows, 1)]
         return Content(
             plain={"captions": captions}, arrays={"rgba": self._set.portraits(to_unit(self.stimuli.x[rows]))}
         )
-
-    def _map_chart(self) -> Content:
-        n = len(self.stimuli)
-        label = f"{n:,} latent codes of {self.stimuli.title}"
-        return Content(plain={"extent": self.map.extent, "axes": self.map.axes, "label": label, "sheets": n})
-
-    def _points(self, state: PlaneState) -> Content:
-        numbers, legend = by_attribute(self.stimuli, state.colour)
-        points = self.map.points.astype(np.float32)
-        return Content(plain={"legend": legend, "word": "stimulus"}, arrays={"xy": points, "numbers": numbers})
 
     def _triangle(self, state: PlaneState) -> Content:
         return Content(plain={"style": "bold", "closed": True}, arrays={"xy": self._on_map(state)})
@@ -338,12 +320,6 @@ class PlaneExplorer(Explorer[PlaneState]):
     def _walks(self, state: PlaneState) -> tuple[Walk, ...]:
         smooth = self._set.portraits.kind == "picture"
         return (across("sheet", 2 * edges(state), ("here", "where"), smooth=smooth, stops={"corners": CORNERS}),)
-
-    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
-        return self._set.some_thumbnails()
-
-    def _thumbnails(self, sheet: int) -> Content:
-        return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
 
     def _export(self, folder: Path):
         """The sheet, every tile, and a table about them.

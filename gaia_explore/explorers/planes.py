@@ -77,6 +77,12 @@ class Plane:
             return np.zeros((0, 2))
 
 
+def check_place(argument: str, place: tuple[float, ...]):
+    """Raise unless this is a place in a plane."""
+    if len(place) != 2 or not np.isfinite(place).all():
+        raise ValueError(f"{argument} must be two finite numbers, got {place}")
+
+
 @final
 class Neighbours:
     """Finds the stimuli whose codes are nearest, and knows how near is usual.

@@ -82,12 +82,13 @@ class CodedStimuli:
         return tuple(dict.fromkeys((*anchors, *self._apart, *range(min(least, len(self.stimuli))))))[:least]
 
     @cached_property
-    def _apart(self) -> tuple[int, ...]:
-        return self.far_apart()
-
-    def far_apart(self) -> tuple[int, int, int]:
-        """Rows of three stimuli whose codes lie far apart."""
+    def _apart(self) -> tuple[int, int, int]:
         return far_apart(self.z)
+
+    def check_colour(self, colour: str):
+        """Raise unless this is an attribute, or "none"."""
+        if colour not in (*self.names, "none"):
+            raise ValueError(f"colour must be among {', '.join([*self.names, 'none'])}, got {colour!r}")
 
     def some_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
         """Small pictures of the first stimuli, as many as a page may carry; None where stimuli are no pictures."""

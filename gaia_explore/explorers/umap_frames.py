@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
-
+from gaia_explore.explorers import map_parts
 from gaia_explore.explorers.parts import Leaf, bar, column, row
+from gaia_explore.explorers.planes import check_place
 from gaia_explore.explorers.states import State
 
 MOST_NEIGHBOURS = 12
@@ -21,25 +21,7 @@ LAYOUT = column(
     ),
     Leaf(kind="text", name="about", label="Which map this is"),
     row(
-        column(
-            Leaf(
-                kind="chart",
-                name="map",
-                label="UMAP of latent codes",
-                options={
-                    "size": (460, 460),
-                    "layers": (
-                        ("selection", "selection"),
-                        ("points", "points"),
-                        ("neighbours", "segments"),
-                        ("path", "lines"),
-                        ("handles", "handles"),
-                    ),
-                    "tools": ("cursor", "box", "lasso", "anchor"),
-                    "thumbnails": True,
-                },
-            ),
-        ),
+        column(map_parts.leaf("UMAP of latent codes", over=(("neighbours", "segments"),))),
         column(
             row(
                 Leaf(kind="pictures", name="decoded", label="Decoded at the cursor", options={"size": 130}),
@@ -99,8 +81,8 @@ class UMAPState(State):
         return self.n_neighbours, self.min_dist, self.seed
 
 
-def checked(state: UMAPState, n: int, names: tuple[str, ...]):
-    """Raise if a state cannot be one of a map of n codes with these attributes."""
+def checked(state: UMAPState, n: int):
+    """Raise if a state cannot be one of a map of n codes."""
     if not 2 <= state.n_neighbours < n:
         raise ValueError(f"n_neighbours must be from 2 to {n - 1}, one less than the codes, got {state.n_neighbours}")
     if not 0 <= state.min_dist <= 1:
@@ -109,7 +91,4 @@ def checked(state: UMAPState, n: int, names: tuple[str, ...]):
         raise ValueError(f"seed must be 0 or more, got {state.seed}")
     if not 1 <= state.k <= MOST_NEIGHBOURS:
         raise ValueError(f"k must be from 1 to {MOST_NEIGHBOURS}, got {state.k}")
-    if state.colour not in (*names, "none"):
-        raise ValueError(f"colour must be among {', '.join([*names, 'none'])}, got {state.colour!r}")
-    if len(state.cursor) != 2 or not np.isfinite(state.cursor).all():
-        raise ValueError(f"cursor must be two finite numbers, got {state.cursor}")
+    check_place("cursor", state.cursor)

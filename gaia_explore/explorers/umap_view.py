@@ -1,8 +1,6 @@
 """The UMAPView: codes as UMAP lays them out, their neighbours, and ways along them."""
 
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -10,16 +8,15 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float64, UInt8
 
 from gaia_explore.embeddings import FEWEST, Embedding, umap
 from gaia_explore.explorers import map_parts
-from gaia_explore.explorers.explorer import Explorer
+from gaia_explore.explorers.background import Background
 from gaia_explore.explorers.latent_frames import Frame, frame
 from gaia_explore.explorers.pages import Walk, across
 from gaia_explore.explorers.parts import Content, Part, now
-from gaia_explore.explorers.pictures import thumbnails
 from gaia_explore.explorers.planes import Plane
+from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.explorers.umap_frames import LAYOUT, MOST_NEIGHBOURS, Parameters, UMAPState, checked
 from gaia_explore.latent import Codec
@@ -32,7 +29,7 @@ MOST_PASSED = 24
 
 
 @final
-class UMAPView(Explorer[UMAPState]):
+class UMAPView(SetExplorer[UMAPState]):
     """Codes as UMAP lays them out; a cursor among them decodes to mixtures of the codes that lie nearest, live.
 
     Hover shows stimuli; lasso and box select. Lines lead from the stimulus nearest to the cursor to its neighbours in
@@ -69,8 +66,7 @@ class UMAPView(Explorer[UMAPState]):
         self._set = coded(codec, stimuli)
         if len(self.z) < FEWEST:
             raise ValueError(f"stimuli must be {FEWEST} or more, which UMAP needs, got {len(self.z)}")
-        if colour == "auto":
-            colour = "label" if "label" in self._set.names else [*self._set.names, "none"][0]
+        colour = self._set.first_colour if colour == "auto" else colour
         start = UMAPState(
             n_neighbours=min(n_neighbours, len(self.z) - 1), min_dist=float(min_dist), seed=seed, colour=colour
         )
@@ -81,22 +77,12 @@ class UMAPView(Explorer[UMAPState]):
             raise ValueError(f"embedding must have a point for each of {len(self.z)} codes, got {len(first.points)}")
         self._maps: dict[Parameters, Plane] = {made: self._plane_of(first, made)}
         self._inverse: tuple[tuple, np.ndarray, float] | None = None
-        self._work: threading.Thread | None = None
+        self._background = Background(self._say)
         self._told = ""
         # Several parts ask for the frame of one state, which is decoded once.
         self._looked = lru_cache(maxsize=2)(self._look)
         middle = self._nearest_point(made, tuple(np.median(first.points, axis=0).tolist()))
         super().__init__(self._checked(replace(start, made=made, cursor=middle)), LAYOUT, out)
-
-    @property
-    def stimuli(self) -> Stimuli:
-        """The stimuli that are shown."""
-        return self._set.stimuli
-
-    @property
-    def z(self) -> Float64[np.ndarray, "n d"]:
-        """Their codes."""
-        return self._set.z
 
     @property
     def selection(self) -> tuple[int, ...]:
@@ -125,7 +111,7 @@ class UMAPView(Explorer[UMAPState]):
             self._maps[wanted] = self._plane_of(found, wanted)
             self.change(made=wanted)
 
-        self._begin(f"UMAP lays out {len(self.z):,} codes: seconds to half a minute. Until then, the old map.", work)
+        self._background.begin(map_parts.LAYING_OUT.format(len(self.z)), work)
         if wait:
             self.wait()
 
@@ -139,32 +125,16 @@ class UMAPView(Explorer[UMAPState]):
             found = self._set.decode(np.asarray(code))[0], time.perf_counter() - started
             self._renew(lambda: setattr(self, "_inverse", ((made, cursor), *found)))
 
-        self._begin("UMAP's own inverse is under way: it takes seconds.", work)
+        self._background.begin("UMAP's own inverse is under way: it takes seconds.", work)
         if wait:
             self.wait()
 
     def wait(self):
         """Wait until nothing is under way in the background."""
-        if self._work is not None:
-            self._work.join()
+        self._background.wait()
 
-    def _begin(self, words: str, work: Callable[[], None]):
-        """Do something in the background, say so, and say what went wrong."""
-        if self._work is not None and self._work.is_alive():
-            raise ValueError(f"one thing at a time: {self._told}")
-
-        def told():
-            said = ""
-            try:
-                work()
-            except Exception as error:
-                # A thread's error would end in a log that nobody reads.
-                said = f"{type(error).__name__}: {error}"
-            self._renew(lambda: setattr(self, "_told", said))
-
-        self._work = threading.Thread(target=told, daemon=True)
+    def _say(self, words: str, failed: bool = False):
         self._renew(lambda: setattr(self, "_told", words))
-        self._work.start()
 
     def _plane_of(self, embedding: Embedding, made: Parameters) -> Plane:
         name = "UMAP" if made else "your embedding"
@@ -237,7 +207,8 @@ class UMAPView(Explorer[UMAPState]):
         return super()._event(state, name, what, value)
 
     def _checked(self, state: UMAPState, before: UMAPState | None = None) -> UMAPState:
-        checked(state, len(self.z), self._set.names)
+        checked(state, len(self.z))
+        self._set.check_colour(state.colour)
         if state.made not in self._maps and before is not None:
             # A state of another day: its map can be computed from here, its cursor is of no use in this one.
             state = replace(state, made=before.made, cursor=before.cursor)
@@ -306,12 +277,6 @@ class UMAPView(Explorer[UMAPState]):
     def _walks(self, state: UMAPState) -> tuple[Walk, ...]:
         smooth = self._set.portraits.kind == "picture"
         return (across("map", self._maps[state.made].extent, ("decoded", "where"), smooth=smooth),)
-
-    def _all_thumbnails(self) -> UInt8[np.ndarray, "n h w 4"] | None:
-        return self._set.some_thumbnails()
-
-    def _thumbnails(self, sheet: int) -> Content:
-        return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
 
     def _export(self, folder: Path):
         map_parts.export(self._set, folder, self._at(self.state), self.state.selection)

@@ -134,7 +134,7 @@ class WarpExplorer(Explorer[WarpState]):
             case "dimensions":
                 return state.plane, state.dimensions
             case "stimuli":
-                return state.plane, state.anchors[:3] if len(state.anchors) >= 3 else ()
+                return state.plane, state.anchors[:3]
         return (state.plane,)
 
     def _key(self, state: WarpState) -> tuple:
@@ -142,7 +142,7 @@ class WarpExplorer(Explorer[WarpState]):
 
     def _plane(self, state: WarpState, i: int) -> Plane:
         def make() -> Plane:
-            spanning = state.anchors[:3] if len(state.anchors) >= 3 else self._sets[i].far_apart()
+            spanning = self._sets[i].enough(state.anchors, 3)[:3]
             return make_plane(self._sets[i].z, state.plane, state.dimensions, spanning)
 
         return self._kept(("plane", i, self._plane_key(state)), make)

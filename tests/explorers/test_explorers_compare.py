@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from gaia_explore.explorers.compare_explorer import CompareExplorer
 from gaia_explore.explorers.compare_frames import MIXED, colours
+from gaia_explore.explorers.planes import far_apart
 from gaia_explore.explorers.surfaces import Reply
 from gaia_explore.plots.template import MODEL_COLOURS, NEUTRAL
 from gaia_explore.stimuli import Stimuli
@@ -163,7 +164,7 @@ def test_only_what_depends_on_the_position_follows_it():
 def test_the_anchors_are_the_first_two_and_can_be_set_and_swapped():
     own = explorer()
     first, second = own.state.anchors
-    assert {first, second} <= set(own._first_set.far_apart())
+    assert {first, second} <= set(far_apart(own._first_set.z))
     own.change(anchors=(4, 9, 2))
     tell(own, "from", value=5)
     tell(own, "to", value=6)

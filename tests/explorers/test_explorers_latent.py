@@ -385,9 +385,9 @@ def test_a_page_that_chooses_umap_holds_up_no_explorer(monkeypatch: pytest.Monke
     with ThreadPoolExecutor() as pool:
         assert pool.submit(lambda: GUARD.acquire(timeout=10) and GUARD.release() is None).result()
     explorer.answer(choose)  # it is under way
-    assert explorer.state.plane == "PCA" and explorer._work is not None
+    assert explorer.state.plane == "PCA" and explorer._background.busy
     go.set()
-    explorer._work.join()
+    explorer._background.wait()
     assert [(message["type"], message["text"]) for message in told] == [
         ("told", "UMAP lays out 60 codes: seconds to half a minute. Until then, the old map."),
         ("told", ""),
@@ -396,7 +396,7 @@ def test_a_page_that_chooses_umap_holds_up_no_explorer(monkeypatch: pytest.Monke
     assert explorer.state.plane == "PCA" and len(asked) == 1
     told.clear()
     explorer.answer(choose)
-    explorer._work.join()
+    explorer._background.wait()
     assert explorer.state.plane == "UMAP" and len(asked) == 2
     np.testing.assert_array_equal(explorer.plane.points, 2 * explorer.z[:, :2])
     assert [message["type"] for message in told] == ["told", "frame", "told"] and told[-1]["text"] == ""

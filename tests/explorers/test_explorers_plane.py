@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 import gaia_explore as ge
 from gaia_explore.explorers import PlaneExplorer, PlaneState
 from gaia_explore.explorers.plane_frames import GAP, outline, weights_of
+from gaia_explore.explorers.planes import far_apart
 from gaia_explore.explorers.surfaces import Reply
 from gaia_explore.stimuli import Stimuli
 
@@ -185,9 +186,9 @@ def test_anchors_are_entered_exchanged_and_put_in_another_order():
 
 def test_missing_anchors_are_stimuli_far_apart_and_leave_the_state_alone():
     explorer = PlaneExplorer(Shift(), stimuli())
-    assert explorer.state.anchors == () and explorer.anchors == explorer._set.far_apart()
+    assert explorer.state.anchors == () and explorer.anchors == far_apart(explorer.z)
     explorer.change(anchors=(7,))
-    assert explorer.state.anchors == (7,) and explorer.anchors == (7, *explorer._set.far_apart()[:2])
+    assert explorer.state.anchors == (7,) and explorer.anchors == (7, *far_apart(explorer.z)[:2])
     with pytest.raises(ValueError, match=r"stimuli must be at least 3, got 2"):
         PlaneExplorer(Shift(), stimuli(2))
 
