@@ -52,14 +52,14 @@ if TYPE_CHECKING:
     from gaia_explore.latent import Codec, interpolate, morph, tour
     from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
     from gaia_explore.paths import Continuum, Neighbourhood, continuum
-    from gaia_explore.runs import Run, load, train
+    from gaia_explore.runs import Run, load, train, train_many
     from gaia_explore.stimuli import Scaler, Stimuli
     from gaia_explore.training import request_stop
 
 _HOMES = {
     **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
-    **dict.fromkeys(("Run", "load", "train"), "runs"),
+    **dict.fromkeys(("Run", "load", "train", "train_many"), "runs"),
     "Follower": "following",
     "request_stop": "training",
     **dict.fromkeys(("Codec", "interpolate", "morph", "tour"), "latent"),
@@ -189,6 +189,7 @@ __all__ = [
     "study",
     "tour",
     "train",
+    "train_many",
     "warp",
 ]
 

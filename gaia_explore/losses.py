@@ -112,7 +112,7 @@ def _pull(by_log: Tensor, x: Tensor, s: Tensor, mean: Tensor) -> Float[Tensor, "
 # --- σ_b(d) = 1 / (1 + exp(−b d)) ---------------------------------------------------------------------------------
 
 
-def balance(difference: Float[Tensor, "*g"], slope: float) -> Float[Tensor, "*g"]:
+def balance(difference: Float[Tensor, "*g"], slope: float | Float[Tensor, "*g"]) -> Float[Tensor, "*g"]:
     """A sigmoid of steepness ``slope`` of a difference of two losses: the weight, in (0, 1), of one against the other.
 
     Source: Sainburg et al. 2018, Algorithm 1 (slope 20, for stimuli in [0, 1]).
@@ -181,7 +181,7 @@ def published_rule(
     reconstruction: Float[Tensor, "*g"],
     interpolation: Float[Tensor, "*g"],
     *,
-    slope: float,
+    slope: float | Float[Tensor, "*g"],
     attached: bool,
 ) -> Rule:
     """The adversarial losses of discriminator and generator, L_D = L_x − w_D L_f and L_G = w_G L_i + (1 − w_G) L_g.
@@ -221,7 +221,7 @@ def interpolations_rule(
     real: Float[Tensor, "*g"],
     interpolation: Float[Tensor, "*g"],
     *,
-    slope: float,
+    slope: float | Float[Tensor, "*g"],
     attached: bool,
 ) -> Rule:
     """Only interpolations are fakes: L_D = L_x − w_D L_i, L_G = L_i; reconstructions are left to a pixel loss.
@@ -238,7 +238,9 @@ def interpolations_rule(
     )
 
 
-def _discriminator_weight(real: Tensor, interpolation: Tensor, slope: float, attached: bool) -> tuple[Tensor, Tensor]:
+def _discriminator_weight(
+    real: Tensor, interpolation: Tensor, slope: float | Tensor, attached: bool
+) -> tuple[Tensor, Tensor]:
     """w_D = clip(σ(½ L_i − L_x), 0, .9) and how fast it grows with ½ L_i − L_x: not at all where it is detached."""
     free = balance(0.5 * interpolation - real, slope)
     weight = free.clamp(0, 0.9)
@@ -252,7 +254,7 @@ def capped_rule(
     reconstruction: Float[Tensor, "*g"],
     interpolation: Float[Tensor, "*g"],
     *,
-    slope: float,
+    slope: float | Float[Tensor, "*g"],
 ) -> Rule:
     """The fake term is capped by the real term instead of weighed: L_D = L_x + L_g − clip(L_i, 0, L_x).
 

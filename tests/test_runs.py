@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 import torch
 
-from gaia_explore import runs
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
 from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -292,7 +291,7 @@ def test_a_run_on_a_pack_has_its_scaler_and_is_resumed(pictures: PackedStimuli, 
 
 def test_of_a_large_held_out_pack_some_are_looked_at(pictures: PackedStimuli, monkeypatch: pytest.MonkeyPatch):
     config = AEConfig(**SMALL)
-    monkeypatch.setattr(runs, "MOST_HELD_OUT", 4 * 48 + 47)
+    monkeypatch.setattr("gaia_explore.runs.training.MOST_HELD_OUT", 4 * 48 + 47)
     packed, few = pictures.subset(np.arange(20)), pictures.subset([20, 25, 30, 35])
     all_twenty = trained(packed, config, held_out=pictures.subset(np.arange(20, 40)), evaluate_every=12)
     only_four = trained(packed, config, held_out=few.stimuli(), evaluate_every=12)

@@ -11,7 +11,7 @@ from typing import Any
 from gaia_explore.models.ae import AE, AEConfig
 from gaia_explore.models.config import Config
 from gaia_explore.models.gaia import GAIA, Crossing, GAIAConfig
-from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.models.model import Chance, Model, Objective, Round, draw, stack
 from gaia_explore.models.vae import VAE, VAEConfig
 from gaia_explore.networks import check_choice, network_from_dict
 
@@ -20,6 +20,7 @@ __all__ = [
     "GAIA",
     "VAE",
     "AEConfig",
+    "Chance",
     "Config",
     "Crossing",
     "GAIAConfig",
@@ -28,6 +29,8 @@ __all__ = [
     "Round",
     "VAEConfig",
     "config_from_dict",
+    "draw",
+    "stack",
 ]
 
 

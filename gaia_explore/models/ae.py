@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gaia_explore import losses
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.models.model import Chance, Model, Objective, Round
 from gaia_explore.networks import InitialWeights
 
 
@@ -39,15 +39,15 @@ class AE(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}
 
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+    def play(self, x: Float[Tensor, "*g b p"], rng: Chance) -> Round:
         loss = losses.pixel_error(x, self.autoencoder(x))
         return Round(
             objectives={"autoencoder": Objective(loss=loss, pace=torch.ones_like(loss))},
             terms={"pixel_error": loss.detach()},
         )
 
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b d"]:
         return self.autoencoder.encoder(x)
 
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+    def decode(self, z: Float[Tensor, "*g b d"]) -> Float[Tensor, "*g b p"]:
         return self.autoencoder.decoder(z)

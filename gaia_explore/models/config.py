@@ -43,6 +43,10 @@ class Config:
     averaging: float = 0.0
 
     name: ClassVar[str]
+    scales: ClassVar[tuple[str, ...]] = ("averaging",)
+    """Fields that only scale what a step computes: a model has each as a tensor, of one number or one a member."""
+    free: ClassVar[tuple[str, ...]] = ("initialisation", "learning_rate")
+    """Fields that no step of the model knows."""
 
     def __post_init__(self):
         check_whole("latent_dim", self.latent_dim, minimum=1)
@@ -60,6 +64,14 @@ class Config:
     def learning_rates(self) -> dict[str, float]:
         """Each player's learning rate."""
         return {"autoencoder": self.learning_rate}
+
+    def program(self) -> dict[str, Any]:
+        """What models must share to be trained as members of one: all that a step branches on.
+
+        Fields of ``free`` are left out; of those of ``scales`` it says only which are in use, neither 0 nor infinite.
+        """
+        shared = {name: value for name, value in self.to_dict().items() if name not in self.scales + self.free}
+        return shared | {"in use": [name for name in self.scales if 0 < getattr(self, name) < math.inf]}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; :func:`config_from_dict` is the inverse."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, final
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from gaia_explore import losses
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.models.model import Chance, Model, Objective, Round, draw
 from gaia_explore.networks import InitialWeights, check_choice, check_range, check_whole
 
 
@@ -72,6 +73,11 @@ class GAIAConfig(Config):
     discriminator_learning_rate: float | Literal["same"] = "same"
 
     name: ClassVar[str] = "GAIA"
+    scales: ClassVar[tuple[str, ...]] = (
+        *Config.scales,
+        *("alpha", "slope", "clip", "margin", "pixel_weight", "adversarial_weight", "discriminator_noise"),
+    )
+    free: ClassVar[tuple[str, ...]] = (*Config.free, "discriminator_learning_rate")
 
     def __post_init__(self):
         super().__post_init__()
@@ -116,6 +122,14 @@ class GAIA(Model):
     Source: Sainburg et al. 2018, §2 and Algorithm 1.
     """
 
+    alpha: Tensor
+    slope: Tensor
+    clip: Tensor
+    margin: Tensor
+    pixel_weight: Tensor
+    adversarial_weight: Tensor
+    discriminator_noise: Tensor
+
     def __init__(self, config: GAIAConfig, shape: tuple[int, ...], generator: torch.Generator):
         super().__init__(config)
         self.settings = config
@@ -127,7 +141,7 @@ class GAIA(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+    def play(self, x: Float[Tensor, "*g b p"], rng: Chance) -> Round:
         """One forward pass of both networks, and objectives of which one backward pass serves both players.
 
         The discriminator judges data, reconstructions and interpolations as one minibatch. Its loss and the
@@ -147,8 +161,7 @@ class GAIA(Model):
         judged = torch.cat([x, shown], -2)
         noisy = judged
         if config.discriminator_noise > 0:
-            noise = torch.randn(judged.shape, generator=rng, device=x.device)
-            noisy = judged + config.discriminator_noise * noise
+            noisy = judged + self.discriminator_noise[..., None, None] * draw(Tensor.normal_, judged.shape, rng, x)
         # The target of a reconstruction is the data, not the reconstruction; an interpolation is its own target.
         target = judged if config.rule == "interpolations" else torch.cat([x, x, judged[..., 2 * b :, :]], -2)
         error = losses.stimulus_error(target, self.discriminator(noisy)).unflatten(-1, (-1, b))
@@ -157,11 +170,11 @@ class GAIA(Model):
         ratio.copy_((wanted / weights)[..., 1:, :].flatten(-2))
         adversarial = (weights * error).sum((-2, -1))
         pixel_error = losses.pixel_error(x, x_hat)
-        direct = config.pixel_weight * pixel_error
+        direct = self.pixel_weight * pixel_error
         terms["pixel_error"] = pixel_error.detach()
         if config.alpha > 0:
             structure = losses.structure_loss(x, z)
-            direct = direct + config.alpha * structure
+            direct = direct + self.alpha * structure
             terms["structure_loss"] = structure.detach()
         terms["L_G"] = terms["L_G"] + direct.detach()
         pace = terms["pace_discriminator"]
@@ -183,37 +196,37 @@ class GAIA(Model):
         rule = within = self._rule(parts)
         counts = torch.ones_like(error)
         if config.margin < math.inf:
-            fakes = error[..., 1:, :]
-            within = self._rule((parts[0], *fakes.clamp(max=config.margin).mean(-1).unbind(-1)))
-            counts[..., 1:, :] = fakes <= config.margin
+            fakes, margin = error[..., 1:, :], self.margin[..., None, None]
+            within = self._rule((parts[0], *fakes.clamp(max=margin).mean(-1).unbind(-1)))
+            counts[..., 1:, :] = fakes <= margin
         weights = torch.stack(within.by_discriminator, -1)[..., None] * counts / b
-        wanted = (config.adversarial_weight / b * torch.stack(rule.by_generator, -1))[..., None].expand_as(error)
+        weight = (self.adversarial_weight / b)[..., None]
+        wanted = (weight * torch.stack(rule.by_generator, -1))[..., None].expand_as(error)
         loss_d, loss_g = within.discriminator, rule.generator
         if config.clip < math.inf:
-            weights = weights * (loss_d.abs() <= config.clip)[..., None, None]
-            wanted = wanted * (loss_g.abs() <= config.clip)[..., None, None]
-            loss_d, loss_g = loss_d.clamp(-config.clip, config.clip), loss_g.clamp(-config.clip, config.clip)
+            weights = weights * (loss_d.abs() <= self.clip)[..., None, None]
+            wanted = wanted * (loss_g.abs() <= self.clip)[..., None, None]
+            loss_d, loss_g = loss_d.clamp(-self.clip, self.clip), loss_g.clamp(-self.clip, self.clip)
         # A weight of zero cannot carry the generator's gradient back. A millionth of an error is nothing to the
         # discriminator, and a ratio of a million costs no digit in floating point.
         smallest = 1e-6 / b
         weights = torch.where(weights.abs() < smallest, -smallest, weights)
         names = ("L_x", "L_i") if config.rule == "interpolations" else ("L_x", "L_g", "L_i")
-        losses_of = {"L_D": loss_d, "L_G": config.adversarial_weight * loss_g}
+        losses_of = {"L_D": loss_d, "L_G": self.adversarial_weight * loss_g}
         return weights, wanted, dict(zip(names, parts, strict=True)) | losses_of | rule.terms
 
     def _rule(self, errors: tuple[Float[Tensor, "*g"], ...]) -> losses.Rule:
-        config = self.settings
-        attached = config.balance == "attached"
-        if config.rule == "interpolations":
-            return losses.interpolations_rule(*errors, slope=config.slope, attached=attached)
-        if config.rule == "capped":
-            return losses.capped_rule(*errors, slope=config.slope)
-        return losses.published_rule(*errors, slope=config.slope, attached=attached)
+        rule, attached = self.settings.rule, self.settings.balance == "attached"
+        if rule == "interpolations":
+            return losses.interpolations_rule(*errors, slope=self.slope, attached=attached)
+        if rule == "capped":
+            return losses.capped_rule(*errors, slope=self.slope)
+        return losses.published_rule(*errors, slope=self.slope, attached=attached)
 
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b d"]:
         return self.generator.encoder(x)
 
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+    def decode(self, z: Float[Tensor, "*g b d"]) -> Float[Tensor, "*g b p"]:
         return self.generator.decoder(z)
 
     def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
@@ -226,15 +239,16 @@ class GAIA(Model):
         nearest = torch.cdist(x_i, x, p=1).amin(-1).mean() / x.shape[-1]
         return losses.pixel_error(x, self.decode(z)) + nearest
 
-    def interpolations(self, z: Float[Tensor, "b d"], rng: torch.Generator) -> Float[Tensor, "b d"]:
+    def interpolations(self, z: Float[Tensor, "*g b d"], rng: Chance) -> Float[Tensor, "*g b d"]:
         """Codes between the minibatch's codes, drawn as the config's ``mixing`` says."""
         *g, b, _ = z.shape
         if self.settings.mixing == "minibatch":
-            return losses.mix_minibatch(z, _dirichlet((*g, b, b), 1 / (2 * b), z, rng))
+            weights = draw(partial(_fill_dirichlet, concentration=1 / (2 * b)), (*g, b, b), rng, z, z.dtype)
+            return losses.mix_minibatch(z, weights)
         if self.settings.mixing == "uniform":
-            beta = torch.rand((*g, b, 1), generator=rng, device=z.device)
+            beta = draw(Tensor.uniform_, (*g, b, 1), rng, z)
         else:
-            beta = 0.5 + 0.25 * torch.randn((*g, b, 1), generator=rng, device=z.device)
+            beta = 0.5 + 0.25 * draw(Tensor.normal_, (*g, b, 1), rng, z)
         return losses.mix_pairs(z, beta)
 
     def realism(self, x: Float[Tensor, "b p"]) -> Float[Tensor, " b"]:
@@ -268,8 +282,8 @@ def _with_value(surrogate: Tensor, value: Tensor) -> Tensor:
     return surrogate + (value - surrogate.detach())
 
 
-def _dirichlet(shape: tuple[int, ...], concentration: float, like: Tensor, rng: torch.Generator) -> Tensor:
+def _fill_dirichlet(weights: Tensor, *, concentration: float, generator: torch.Generator):
     # In double precision: with a concentration this small most numbers are far below what single precision holds.
-    concentrations = torch.full(shape, concentration, device=like.device, dtype=torch.float64)
-    gamma = torch.ops.aten._standard_gamma(concentrations, rng)
-    return (gamma / gamma.sum(-1, keepdim=True)).to(like.dtype)
+    concentrations = torch.full(weights.shape, concentration, device=weights.device, dtype=torch.float64)
+    gamma = torch.ops.aten._standard_gamma(concentrations, generator)
+    weights.copy_(gamma / gamma.sum(-1, keepdim=True))

@@ -1,6 +1,8 @@
 """What a model is to the training: players, and what each of them wants."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +11,9 @@ from torch import Tensor, nn
 
 from gaia_explore import losses
 from gaia_explore.models.config import Config
+
+Chance = torch.Generator | Sequence[torch.Generator]
+"""Where a model's random numbers come from: a generator, or one a member."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,32 +44,67 @@ class Round:
 class Model(nn.Module):
     """A trainable model (abstract). Everywhere in it stimuli are flattened, of length p.
 
+    It may be many models stacked (:func:`stack`): then everything has a leading member axis g.
+
     Parameters
     ----------
     config
         What it was built from.
     """
 
+    averaging: Tensor
+
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
+        for name in config.scales:
+            self.register_buffer(name, torch.tensor(float(getattr(config, name))), persistent=False)
 
     @abstractmethod
     def players(self) -> dict[str, nn.Module]:
         """The modules that learn, by name, with disjoint parameters."""
 
     @abstractmethod
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+    def play(self, x: Float[Tensor, "*g b p"], rng: Chance) -> Round:
         """One forward pass of a minibatch."""
 
     @abstractmethod
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b d"]:
         """The latent codes of stimuli."""
 
     @abstractmethod
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+    def decode(self, z: Float[Tensor, "*g b d"]) -> Float[Tensor, "*g b p"]:
         """The stimuli of latent codes."""
 
     def held_out_error(self, x: Float[Tensor, "m p"], rng: torch.Generator) -> Float[Tensor, ""]:
         """What the best weights of a run have least of, on stimuli it was not trained on: the pixel error, here."""
         return losses.pixel_error(x, self.decode(self.encode(x)))
+
+
+def stack(models: Sequence[Model]) -> Model:
+    """One model with a leading member axis, in copies, of models whose configs have the same ``program()``.
+
+    Its ``config`` is the first one's, of which it reads only what all share.
+    """
+    stacked = deepcopy(models[0])
+    for kind in (nn.Module.named_parameters, nn.Module.named_buffers):
+        own = [dict(kind(model)) for model in models]
+        for name, tensor in kind(stacked):
+            tensor.data = torch.stack([tensors[name].data for tensors in own])
+    return stacked
+
+
+def draw(
+    fill: Callable[..., object], shape: Sequence[int], rng: Chance, like: Tensor, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Random numbers on the device of ``like``, filled in by ``fill(tensor, generator=…)``, e.g. ``Tensor.normal_``.
+
+    With a generator a member, each member's come from its own, as if it were alone.
+    """
+    numbers = torch.empty(tuple(shape), device=like.device, dtype=dtype)
+    if isinstance(rng, torch.Generator):
+        fill(numbers, generator=rng)
+    else:
+        for part, own in zip(numbers.unbind(), rng, strict=True):
+            fill(part, generator=own)
+    return numbers

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gaia_explore import losses
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.models.model import Chance, Model, Objective, Round, draw
 from gaia_explore.networks import InitialWeights, check_range
 
 
@@ -30,6 +30,7 @@ class VAEConfig(Config):
     beta: float = 1 / 128
 
     name: ClassVar[str] = "VAE"
+    scales: ClassVar[tuple[str, ...]] = (*Config.scales, "beta")
 
     def __post_init__(self):
         super().__post_init__()
@@ -46,9 +47,10 @@ class VAE(Model):
     Source: Kingma & Welling 2014; β as in Higgins et al. 2017.
     """
 
+    beta: Tensor
+
     def __init__(self, config: VAEConfig, shape: tuple[int, ...], generator: torch.Generator):
         super().__init__(config)
-        self.beta = config.beta
         initial = InitialWeights(generator, config.initialisation)
         # Unbounded: the decoder gives logits.
         self.autoencoder = config.network.autoencoder(shape, config.latent_dim, initial, code_parameters=2)
@@ -56,9 +58,9 @@ class VAE(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"autoencoder": self.autoencoder}
 
-    def play(self, x: Float[Tensor, "b p"], rng: torch.Generator) -> Round:
+    def play(self, x: Float[Tensor, "*g b p"], rng: Chance) -> Round:
         mean, log_variance = self.autoencoder.encoder(x).chunk(2, -1)
-        noise = torch.randn(mean.shape, generator=rng, device=x.device)
+        noise = draw(Tensor.normal_, mean.shape, rng, x)
         logits = self.autoencoder.decoder(mean + noise * (0.5 * log_variance).exp())
         kl = losses.gaussian_kl(mean, log_variance)
         loss = losses.bernoulli_error(x, logits) + self.beta * kl
@@ -71,8 +73,8 @@ class VAE(Model):
             },
         )
 
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b d"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b d"]:
         return self.autoencoder.encoder(x).chunk(2, -1)[0]
 
-    def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
+    def decode(self, z: Float[Tensor, "*g b d"]) -> Float[Tensor, "*g b p"]:
         return self.autoencoder.decoder(z).sigmoid()

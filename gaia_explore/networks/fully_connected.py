@@ -28,6 +28,7 @@ class FullyConnected(Network):
     hidden_layers: int = 3
 
     kind: ClassVar[str] = "fully connected"
+    stackable: ClassVar[bool] = True
 
     def __post_init__(self):
         check_whole("hidden_units", self.hidden_units, minimum=1)
@@ -50,6 +51,8 @@ class Linear(nn.Module):
     its short side; keeping the long side contiguous makes all three products of a layer (forward, and the gradients
     of weights and input) run at full speed at both ends of a network.
 
+    Weights and biases may be those of many members, stacked along a leading axis g: then so are its inputs.
+
     Parameters
     ----------
     n_in, n_out
@@ -65,8 +68,11 @@ class Linear(nn.Module):
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.empty(n_out))
         initial.fill(self.weight, self.bias, n_in, n_out)
 
-    def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
-        return torch.addmm(self.bias, x, self.weight.t() if self.long_side_in else self.weight)
+    def forward(self, x: Float[Tensor, "*g b n_in"]) -> Float[Tensor, "*g b n_out"]:
+        weight = self.weight.mT if self.long_side_in else self.weight
+        if weight.ndim == 3:
+            return torch.baddbmm(self.bias[:, None], x, weight)
+        return torch.addmm(self.bias, x, weight)
 
 
 class MultilayerPerceptron(nn.Module):
@@ -87,7 +93,7 @@ class MultilayerPerceptron(nn.Module):
         self.slope = slope
         self.layers = nn.ModuleList(Linear(n_in, n_out, initial) for n_in, n_out in pairwise(widths))
 
-    def forward(self, x: Float[Tensor, "b n_in"]) -> Float[Tensor, "b n_out"]:
+    def forward(self, x: Float[Tensor, "*g b n_in"]) -> Float[Tensor, "*g b n_out"]:
         *hidden, last = self.layers
         for layer in hidden:
             # In place: the backward pass needs only the sign of the result, and the floor is memory traffic here.

@@ -19,6 +19,8 @@ class Network:
     kind: ClassVar[str]
     discriminator_has_code: ClassVar[bool] = True
     """Whether the discriminator has a latent code of ``latent_dim`` numbers."""
+    stackable: ClassVar[bool] = False
+    """Whether its layers take a leading member axis, so that many of them can be trained as one."""
 
     @abstractmethod
     def autoencoder(
@@ -59,7 +61,7 @@ class Reproducing(nn.Module):
     """Maps stimuli (b, p) to their reproductions (b, p) by way of a code (abstract)."""
 
     @abstractmethod
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b k"]:
         """The code between stimuli and reproductions, flattened."""
 
 
@@ -72,10 +74,10 @@ class Autoencoder(Reproducing):
         self.encoder = encoder
         self.decoder = decoder
 
-    def encode(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b k"]:
+    def encode(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b k"]:
         return self.encoder(x)
 
-    def forward(self, x: Float[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+    def forward(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b p"]:
         return self.decoder(self.encoder(x))
 
 

@@ -3,15 +3,19 @@
 from gaia_explore.training.board import PROGRESS, request_stop
 from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from gaia_explore.training.health import Health
-from gaia_explore.training.loop import choose_device, fit
+from gaia_explore.training.loop import choose_device, fit, fit_many
+from gaia_explore.training.member import Course, Task
 from gaia_explore.training.stop import Stopper
 
 __all__ = [
     "PROGRESS",
+    "Course",
     "Health",
     "Stopper",
+    "Task",
     "choose_device",
     "fit",
+    "fit_many",
     "read_checkpoint",
     "request_stop",
     "write_atomically",

@@ -31,10 +31,13 @@ class Board:
     ----------
     folder
         Where the training writes its checkpoints; None for a training without a folder, which shows nothing.
+    among
+        Number of trainings that run together: what notices may cost is shared among their boards.
     """
 
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path | None, among: int = 1):
         self._folder = folder
+        self._among = among
         self._due = -float("inf")
 
     def __enter__(self) -> "Board":
@@ -53,7 +56,7 @@ class Board:
             return
         write_checkpoint(self._folder / PROGRESS, *progress())
         ended = time.monotonic()
-        self._due = ended + max(EVERY, SHARE * (ended - started))
+        self._due = ended + max(EVERY, SHARE * self._among * (ended - started))
 
     def wish(self) -> str | None:
         """Why to stop: somebody asked in the folder."""
@@ -68,7 +71,8 @@ class Board:
 def request_stop(folder: str | Path):
     """Ask the training that writes to a folder, in whichever process, to end cleanly.
 
-    It does so after the block of steps that is running, at most 50, keeps its run, and can be resumed.
+    Of a folder that many trainings write to, each in a folder of its own (``train_many``), all of them. Each does so
+    after the block of steps that is running, at most 50, keeps its run, and can be resumed.
 
     Raises
     ------
@@ -79,6 +83,8 @@ def request_stop(folder: str | Path):
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder must be a run's, got {folder}: there is no such folder")
-    if not (folder / PROGRESS).is_file():
+    running = [path.parent for path in (folder / PROGRESS, *sorted(folder.glob(f"*/{PROGRESS}"))) if path.is_file()]
+    if not running:
         raise FileNotFoundError(f"folder must be one that a training is writing to, got {folder}: none runs there")
-    write_atomically(folder / STOP, b"")
+    for own in running:
+        write_atomically(own / STOP, b"")

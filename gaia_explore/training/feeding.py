@@ -1,5 +1,6 @@
 """Minibatches: of stimuli that live on the device, or of more than fit there, read ahead from their array or file."""
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,54 @@ class Resident:
         return scaled(self._x[rows])
 
     def __enter__(self) -> "Resident":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        pass
+
+
+@final
+class Together:
+    """Minibatches of many members, each of its own stimuli and drawn as :class:`Resident` draws for it alone.
+
+    On a GPU a draw is one small kernel a member, which costs the host some microseconds and the device about one:
+    the price of each member's own stream. The device is further behind than that as soon as it has work to do.
+
+    Parameters
+    ----------
+    sets
+        Stimuli and rows of each member, as in :class:`Resident`, or None for all rows; of one shape and type. What
+        several members share is kept once.
+    batch_size, device
+        Stimuli in a minibatch of one member, and where it is wanted.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[tuple[Shaped[np.ndarray, "n *x"], Integer[np.ndarray, " m"] | None]],
+        *,
+        batch_size: int,
+        device: torch.device,
+    ):
+        kept: dict[tuple[int, int], Tensor] = {}
+        firsts: dict[tuple[int, int], int] = {}
+        for x, rows in sets:
+            key = id(x), id(rows)
+            if key not in kept:
+                firsts[key] = sum(map(len, kept.values()))
+                kept[key] = resident(x, np.arange(len(x)) if rows is None else rows, device)
+        self._x = torch.cat(list(kept.values()))
+        self._sizes = [len(x if rows is None else rows) for x, rows in sets]
+        self._first = torch.tensor([firsts[id(x), id(rows)] for x, rows in sets], device=device)[:, None]
+        self._rows = torch.empty((len(sets), batch_size), dtype=torch.int64, device=device)
+
+    def minibatch(self, step: int, rng: Sequence[torch.Generator]) -> Float[Tensor, "g b p"]:
+        """The stimuli of a step, scaled, on the device."""
+        for rows, size, own in zip(self._rows.unbind(), self._sizes, rng, strict=True):
+            rows.random_(size, generator=own)
+        return scaled(self._x[self._rows + self._first])
+
+    def __enter__(self) -> "Together":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
@@ -142,7 +191,7 @@ def resident(
     return there
 
 
-def scaled(x: Shaped[Tensor, "b p"]) -> Float[Tensor, "b p"]:
+def scaled(x: Shaped[Tensor, "*g b p"]) -> Float[Tensor, "*g b p"]:
     """Bytes scaled to [0, 1], to the last bit as NumPy scales them; others as they are."""
     if x.is_floating_point():
         return x

@@ -8,55 +8,71 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gaia_explore.training.adam import Adam
+
 
 @final
 class Player:
     """A module whose parameters (and gradients) are views of one flat vector, stepped by one fused Adam.
 
     One vector instead of sixteen small tensors: an optimiser step, a running average, a check for NaN or a saved
-    state is then one pass over memory.
+    state is then one pass over memory. Of a module that is many members' (:func:`models.stack`) it is one row a
+    member, and each member moves at its own pace.
 
     Parameters
     ----------
     module
         Its parameters are moved into the flat vector; they keep their names and shapes.
     learning_rate
-        Adam's, before schedule and pace.
+        Adam's, before schedule and pace; one a member where the module has a member axis.
     averaging
-        Decay per step of the running average of the weights; 0 keeps none.
+        Decay per step of the running average of the weights; None keeps none.
     """
 
-    def __init__(self, module: nn.Module, learning_rate: float, averaging: float = 0.0):
+    def __init__(
+        self,
+        module: nn.Module,
+        learning_rate: float | Float[Tensor, "*g"],
+        averaging: float | Float[Tensor, "*g"] | None = None,
+    ):
         parameters = list(module.parameters())
+        # Doubles, so that rates are rounded once, alone as among many.
+        rates = torch.as_tensor(learning_rate, dtype=torch.float64)
+        n_axes = rates.ndim
+        weights = torch.cat([p.detach().flatten(n_axes) for p in parameters], -1)
         self.module = module
-        self.learning_rate = learning_rate
-        self.averaging = averaging
-        self.weights = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
-        self.gradient = torch.zeros_like(self.weights)
-        self.weights.grad = self.gradient
-        sizes = [p.numel() for p in parameters]
-        for p, weight, grad in zip(parameters, self.weights.data.split(sizes), self.gradient.split(sizes), strict=True):
+        self.learning_rate = rates.to(weights.device)
+        self.averaging = None if averaging is None else torch.as_tensor(averaging).to(weights)
+        self.weights = nn.Parameter(weights)
+        self.gradient = torch.zeros_like(weights)
+        sizes = [p[(0,) * n_axes].numel() for p in parameters]
+        parts: list[tuple[nn.Parameter, Tensor]] = []
+        rows = zip(parameters, weights.split(sizes, -1), self.gradient.split(sizes, -1), strict=True)
+        for p, weight, grad in rows:
             p.data = weight.view(p.shape)
-            p.grad = grad.view(p.shape)
-        # A tensor as learning rate: the pace is set on the device, without waiting for it.
-        self.rate = torch.tensor(learning_rate, device=self.weights.device)
-        self.adam = torch.optim.Adam([self.weights], lr=self.rate, fused=True)
-        self.adam.state[self.weights] = {
-            "step": torch.zeros((), device=self.weights.device),
-            "exp_avg": torch.zeros_like(self.gradient),
-            "exp_avg_sq": torch.zeros_like(self.gradient),
-        }
-        self.average = self.weights.detach().clone() if averaging else None
+            parts.append((p, grad.view(p.shape)))
+        # Autograd adds to what lies dense in memory. What many members' rows hold only pieces of is copied.
+        self._copied = parts if n_axes else []
+        if not n_axes:
+            for p, grad in parts:
+                p.grad = grad
+        self.adam = Adam(weights, self.gradient, one_launch=n_axes > 0 and weights.device.type != "cpu")
+        self.average = None if averaging is None else weights.clone()
 
-    def step(self, pace: Float[Tensor, ""], schedule: float):
+    def step(self, pace: Float[Tensor, "*g"], schedule: float):
         """Move against the gradient at ``learning_rate`` × pace × schedule, and forget the gradient."""
-        torch.mul(pace, self.learning_rate * schedule, out=self.rate)
+        torch.mul(pace, self.learning_rate * schedule, out=self.adam.rate)
+        for p, grad in self._copied:
+            assert p.grad is not None
+            grad.copy_(p.grad)
+            p.grad = None
         self.adam.step()
-        self.gradient.zero_()
-        if self.average is not None:
+        if not self._copied:
+            self.gradient.zero_()
+        if self.average is not None and self.averaging is not None:
             # A young average forgets faster, so that the initial weights do not linger.
-            age = self.adam.state[self.weights]["step"]
-            self.average.lerp_(self.weights.detach(), 1 - ((1 + age) / (10 + age)).clamp(max=self.averaging))
+            decay = ((1 + self.adam.age) / (10 + self.adam.age)).clamp(max=self.averaging)
+            self.average.lerp_(self.weights.detach(), 1 - decay[..., None])
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -71,14 +87,16 @@ class Player:
         finally:
             self.weights.data.copy_(last)
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything the next step depends on, by name: flat tensors, live (not copies)."""
-        state = {"weights": self.weights.data, **self.adam.state[self.weights]}
+    def state(self, member: int | None = None) -> dict[str, Tensor]:
+        """Everything the next step depends on, by name: live (not copies), flat tensors; of a member its own."""
+        flat = {"weights": self.weights.data, "exp_avg": self.adam.exp_avg, "exp_avg_sq": self.adam.exp_avg_sq}
         if self.average is not None:
-            state["average"] = self.average
-        return state
+            flat["average"] = self.average
+        own = flat if member is None else {name: tensor[member] for name, tensor in flat.items()}
+        return {**own, "step": self.adam.age}
 
-    def restore(self, state: dict[str, Tensor]):
+    def restore(self, state: dict[str, Tensor], member: int | None = None):
         """Take back what :meth:`state` gave."""
-        for name, tensor in self.state().items():
+        for name, tensor in self.state(member).items():
             tensor.copy_(state[name])
+        self.adam.age = state["step"]

@@ -64,7 +64,7 @@ class StopRequest:
             if told is not None:
                 told()
         except Exception as error:
-            warnings.warn(f"{name} of the stopper failed: {error!r}", stacklevel=5)
+            warnings.warn(f"{name} of the stopper failed: {error!r}", stacklevel=6)
 
     def asked(self) -> bool:
         """Whether to stop after this step. A stopper that fails is warned about, and not looked at again."""
@@ -76,8 +76,8 @@ class StopRequest:
                 self.reason = reason
             except Exception as error:
                 self._stopper = None
-                # Five frames up is who called train.
-                warnings.warn(f"stop_reason failed and is not looked at again: {error!r}", stacklevel=5)
+                # Seven frames up is who called train.
+                warnings.warn(f"stop_reason failed and is not looked at again: {error!r}", stacklevel=7)
         return self.reason is not None
 
     def _interrupted(self, number: int, frame: FrameType | None):

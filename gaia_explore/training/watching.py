@@ -35,5 +35,5 @@ class Watch:
             self._callback(*result())
         except Exception as error:
             self._callback = None
-            # Four frames up is who called train.
-            warnings.warn(f"watch failed at step {step} and is not called again: {error!r}", stacklevel=4)
+            # Six frames up is who called train.
+            warnings.warn(f"watch failed at step {step} and is not called again: {error!r}", stacklevel=6)

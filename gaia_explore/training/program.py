@@ -1,0 +1,140 @@
+"""Many members trained as one batched program, or one alone: a forward and a backward pass a step for all."""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from gaia_explore.models import stack
+from gaia_explore.training.feeding import Resident, Streamed, Together, feed_of, resident, scaled
+from gaia_explore.training.health import Health
+from gaia_explore.training.member import Member, Result
+from gaia_explore.training.player import Player
+from gaia_explore.training.stop import StopRequest
+
+
+@final
+class Program:
+    """Members that take their steps together; use as a context.
+
+    One member alone has no member axis; several are stacked, and each has its own stimuli, generator, paces, balances
+    and learning rates. Nothing of one member enters another, so that one that is lost disturbs nobody.
+
+    Parameters
+    ----------
+    members
+        At the same step of the same course, with models of one ``program()`` and stimuli of one shape and type.
+    """
+
+    def __init__(self, members: Sequence[Member]):
+        self.members = list(members)
+        self.step = members[0].step
+        self._course = members[0].course
+        self._device = members[0].device
+        self._held_out: dict[int, Tensor] = {}
+        self._begin({})
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self._feed.__exit__(kind, error, trace)
+
+    def _begin(self, players: dict[Member, dict[str, dict[str, Tensor]]]):
+        """Stack the members, with their players as they were, as their checkpoints have them, or new."""
+        configs = [member.task.config for member in self.members]
+        self._alone = len(configs) == 1
+        models = [member.model for member in self.members]
+        self._model = models[0] if self._alone else stack(models)
+        self._rng: Any = self.members[0].rng if self._alone else [member.rng for member in self.members]
+        rates = [config.learning_rates() for config in configs]
+        self._players: dict[str, Player] = {}
+        for name, module in self._model.players().items():
+            rate = torch.tensor([own[name] for own in rates], dtype=torch.float64)
+            self._players[name] = Player(
+                module, rate[0] if self._alone else rate, self._model.averaging if configs[0].averaging else None
+            )
+        self._feed = self._feed_of_members()
+        for i, member in enumerate(self.members):
+            for name, player in self._players.items():
+                if member in players:
+                    player.restore(players[member][name], self._at(i))
+                elif member.saved is not None:
+                    parts = player.state(self._at(i))
+                    player.restore({part: member.saved[f"{name}/{part}"] for part in parts}, self._at(i))
+            member.saved = None
+            if not self._alone:
+                # A member's own model sees its row of the stack.
+                for own, stacked in zip(member.model.parameters(), self._model.parameters(), strict=True):
+                    own.data = stacked.data[i]
+
+    def _at(self, member: int) -> int | None:
+        return None if self._alone else member
+
+    def _feed_of_members(self) -> Resident | Streamed | Together:
+        first, size = self.members[0], self._course.batch_size
+        if self._alone:
+            seed, stream = first.task.seed, first.streamed
+            return feed_of(first.task.x, first.rows, size, seed, self._device, stream=stream)
+        return Together([(m.task.x, m.task.rows) for m in self.members], batch_size=size, device=self._device)
+
+    def advance(self, until: int, stop: StopRequest):
+        """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device."""
+        recorded: list[Tensor] = []
+        terms: list[str] = []
+        course = self._course
+        while self.step < until:
+            x = self._feed.minibatch(self.step, self._rng)
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=course.precision == "bf16"):
+                played = self._model.play(x, self._rng)
+            torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
+            factor = 1.0
+            if self._model.config.schedule == "cosine":
+                factor = 0.5 * (1 + math.cos(math.pi * self.step / course.steps))
+            for name, player in self._players.items():
+                player.step(played.objectives[name].pace.detach(), factor)
+            terms = terms or list(played.terms)
+            recorded.append(torch.stack([played.terms[name].float() for name in terms], -1))
+            self.step += 1
+            if stop.asked():
+                break
+        history = torch.stack(recorded).reshape(len(recorded), len(self.members), len(terms)).cpu().numpy()
+        for i, member in enumerate(self.members):
+            member.step, member.terms = self.step, terms
+            member.history.append(history[:, i])
+
+    def evaluate(self):
+        """Let every member that has held-out stimuli look at them, with averaged weights where there are any."""
+        with ExitStack() as averaged, torch.no_grad():
+            for player in self._players.values():
+                averaged.enter_context(player.averaged())
+            for i, member in enumerate(self.members):
+                x = member.task.held_out
+                if x is not None:
+                    # Several members may share theirs.
+                    if id(x) not in self._held_out:
+                        self._held_out[id(x)] = scaled(resident(x, torch.arange(len(x)).numpy(), self._device))
+                    weights = {n: player.state(self._at(i))["weights"] for n, player in self._players.items()}
+                    member.evaluate(self._held_out[id(x)], weights)
+
+    def result(self, member: Member, health: Health) -> Result:
+        """A member's state, and beside it its description in JSON."""
+        i = self._at(self.members.index(member))
+        players = {name: player.state(i) for name, player in self._players.items()}
+        return member.state(players), member.description(health)
+
+    def narrow(self):
+        """Go on without the members that are over: they cost nothing more."""
+        players = {
+            member: {name: player.state(self._at(i)) for name, player in self._players.items()}
+            for i, member in enumerate(self.members)
+            if not member.over
+        }
+        self.members = list(players)
+        if players:
+            self._feed.__exit__(None, None, None)
+            self._begin(players)
