@@ -13,11 +13,13 @@ from tqdm.auto import tqdm
 from gaia_explore import scores, stimuli
 from gaia_explore.latent import Codec
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
-from gaia_explore.runs import Run, load, train
+from gaia_explore.runs import Run, load, train_many
 from gaia_explore.training import write_atomically
 
 STEPS = 6000
 QUICK_STEPS = 30
+TOGETHER = 4
+"""Cells that one process trains at once on a CPU."""
 
 MODELS: dict[tuple[str, str], Config] = {
     ("AE", "default"): AEConfig(),
@@ -87,17 +89,37 @@ def plan(
     ]
 
 
-def execute(cells: Sequence[Cell], out: str | Path, *, jobs: int = 1, progress: bool = True) -> pd.DataFrame:
-    """Train and score every cell that ``out`` does not hold yet, ``jobs`` at a time, and return all their scores.
+def execute(
+    cells: Sequence[Cell], out: str | Path, *, jobs: int = 1, device: str = "cpu", progress: bool = True
+) -> pd.DataFrame:
+    """Train and score every cell that ``out`` does not hold yet, and return all their scores.
 
-    A cell that was cut short goes on from its last checkpoint. Returns what :func:`collect` does, for these cells.
+    Cells that fit together are trained at once (``train_many``): on the CPU a few in each of ``jobs`` processes, on
+    another device all of them, if it is one process. A cell that was cut short goes on from its last checkpoint.
+    Returns what :func:`collect` does, for these cells.
     """
     out = Path(out)
     work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_train_and_score)(cell, out / cell.folder) for cell in cells
+        joblib.delayed(_train_and_score)(some, out, device) for some in _together(cells, device)
     )
-    rows = list(tqdm(work, total=len(cells), desc="planar study", unit="run", disable=not progress))
+    rows: list[dict[str, Any]] = []
+    with tqdm(total=len(cells), desc="planar study", unit="run", disable=not progress) as bar:
+        for some in work:
+            rows += some
+            bar.update(len(some))
     return _tidy(rows)
+
+
+def _together(cells: Sequence[Cell], device: str) -> list[list[Cell]]:
+    """Cells that one process trains at once, in the order of the first of each."""
+    if device != "cpu":
+        lengths = dict.fromkeys(cell.steps for cell in cells)
+        return [[cell for cell in cells if cell.steps == steps] for steps in lengths]
+    kinds: dict[str, list[Cell]] = {}
+    for cell in cells:
+        kinds.setdefault(json.dumps([cell.config.program(), cell.steps]), []).append(cell)
+    chunks = [kind[i : i + TOGETHER] for kind in kinds.values() for i in range(0, len(kind), TOGETHER)]
+    return sorted(chunks, key=lambda chunk: cells.index(chunk[0]))
 
 
 def collect(out: str | Path) -> pd.DataFrame:
@@ -142,16 +164,27 @@ def record(
     return row
 
 
-def _train_and_score(cell: Cell, folder: Path) -> dict[str, Any]:
-    path = folder / "scores.json"
-    if path.is_file():
-        return json.loads(path.read_text())
-    shown, held_out = split(cell.stimuli, cell.n, cell.seed)
-    run = train(cell.config, shown, steps=cell.steps, seed=cell.seed, device="cpu", resume=folder, progress=False)
-    row = record(run, shown, held_out, folder, model=cell.model, setting=cell.setting)
-    # Last: what is finished needs no optimisers, but a run that was cut short before its scores were written does.
-    run.save(folder, resumable=False)
-    return row
+def _train_and_score(cells: Sequence[Cell], out: Path, device: str) -> list[dict[str, Any]]:
+    paths = {cell: out / cell.folder / "scores.json" for cell in cells}
+    missing = [cell for cell in cells if not paths[cell].is_file()]
+    if missing:
+        samples = [split(cell.stimuli, cell.n, cell.seed) for cell in missing]
+        runs = train_many(
+            [cell.config for cell in missing],
+            [shown for shown, _ in samples],
+            [cell.seed for cell in missing],
+            names=[cell.folder for cell in missing],
+            steps=missing[0].steps,
+            device=device,
+            resume=out,
+            progress=False,
+        )
+        for cell, (shown, held_out), run in zip(missing, samples, runs, strict=True):
+            record(run, shown, held_out, paths[cell].parent, model=cell.model, setting=cell.setting)
+            # Last: what is finished needs no optimisers, but a run that was cut short before its scores were written
+            # does.
+            run.save(paths[cell].parent, resumable=False)
+    return [json.loads(paths[cell].read_text()) for cell in cells]
 
 
 def _tidy(rows: Sequence[Any]) -> pd.DataFrame:

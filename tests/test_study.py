@@ -117,3 +117,15 @@ def test_making_the_shipped_folder_without_runs_says_what_is_missing(
     with pytest.raises(SystemExit):
         runpy.run_path(str(Path(__file__).parents[1] / "data/planar/make.py"), run_name="__main__")
     assert "the following arguments are required: runs" in capsys.readouterr().err
+
+
+def test_cells_that_fit_together_are_trained_at_once_in_the_order_of_the_plan():
+    cells = study.plan(SETTINGS, [0, 1], ["circles", "moons", "blobs"], quick=True)
+    kinds = [[(cell.model, cell.seed) for cell in some] for some in study._together(cells, "cpu")]
+    assert kinds == [
+        [("AE", 0)] * 3 + [("AE", 1)],
+        [("GAIA α=1", 0)] * 3 + [("GAIA α=1", 1)],
+        [("AE", 1)] * 2,
+        [("GAIA α=1", 1)] * 2,
+    ]
+    assert study._together(cells, "cuda") == [cells]
