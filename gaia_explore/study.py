@@ -99,7 +99,7 @@ def execute(
     Returns what :func:`collect` does, for these cells.
     """
     out = Path(out)
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+    work: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
         joblib.delayed(_train_and_score)(some, out, device) for some in _together(cells, device)
     )
     rows: list[dict[str, Any]] = []

@@ -53,8 +53,9 @@ def test_members_go_on_where_they_were_and_new_ones_join(tmp_path: Path):
     many(config, seeds=[0, 1], out=tmp_path)
     runs = many(config, seeds=range(3), resume=tmp_path, steps=20)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
+    longer: dict[str, Any] = OPTIONS | {"steps": 20}
     for seed, run in enumerate(runs):
-        assert_same(run, train(config, MOONS, seed=seed, **(OPTIONS | {"steps": 20})))
+        assert_same(run, train(config, MOONS, seed=seed, **longer))
 
 
 def test_a_member_that_dies_is_named():

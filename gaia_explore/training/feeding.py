@@ -62,8 +62,8 @@ class Resident:
 class Together:
     """Minibatches of many members, each of its own stimuli and drawn as :class:`Resident` draws for it alone.
 
-    On a GPU a draw is one small kernel a member, which costs the host some microseconds and the device about one:
-    the price of each member's own stream. The device is further behind than that as soon as it has work to do.
+    On a GPU, too, a draw is one small kernel a member: the price of each member's own stream. Nothing waits for them,
+    so that the host can launch them while the device is still at the step before.
 
     Parameters
     ----------
