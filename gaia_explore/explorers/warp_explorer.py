@@ -15,7 +15,7 @@ from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.maps import judged_by, realism_of
 from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.planes import Plane, make_plane
-from gaia_explore.explorers.sets import CodedStimuli, coded
+from gaia_explore.explorers.sets import CodedStimuli, all_fingerprints, coded
 from gaia_explore.explorers.warp_frames import (
     LAYERS,
     SIZES,
@@ -342,6 +342,9 @@ class WarpExplorer(Explorer[WarpState]):
             for name, median, spread, share in table.itertuples()
         ]
         return Content(plain={"columns": ["", *columns], "rows": rows})
+
+    def _fingerprints(self) -> dict[str, str]:
+        return all_fingerprints(self._sets)
 
     def _export(self, folder: Path):
         """Of each model ``NAME-vertices.csv`` (plane, code, realism, and the stimulus where it is planar), and either
