@@ -283,21 +283,23 @@ class WarpExplorer(Explorer[WarpState]):
     def _mesh(self, state: WarpState, i: int, side: str, shaded: bool) -> Content:
         mesh = self._on(state, i, side)
         ends = mesh.vertices[mesh.edges].reshape(-1, 4).astype(np.float32)
-        return Content(plain={"style": "faint" if shaded else "plain"}, arrays={"xy": ends})
+        return Content(plain={"style": "faint" if shaded else "plain", "word": "edge"}, arrays={"xy": ends})
 
     def _cells(self, state: WarpState, i: int, side: str) -> Content:
         logs, low, high = scaled([self._magnification(state, j) for j in range(len(self.models))])
         numbers, legend = coloured(logs[i], low, high)
         mesh = self._on(state, i, side)
         corners = mesh.vertices[mesh.cells] if self.planar else self._corners(state, i)
-        return Content(plain={"legend": legend}, arrays={"xy": _flat(corners), "numbers": numbers})
+        plain = {"legend": legend, "word": "cell" if self.planar else "vertex"}
+        return Content(plain=plain, arrays={"xy": _flat(corners), "numbers": numbers})
 
     def _bare(self, state: WarpState, i: int) -> Content:
-        return Content(plain={"style": "faint"}, arrays={"xy": _flat(self._corners(state, i))})
+        return Content(plain={"style": "faint", "word": "vertex"}, arrays={"xy": _flat(self._corners(state, i))})
 
     def _judged(self, state: WarpState, i: int) -> Content:
         numbers, legend = by_value(self._realism(state, i), judged_by(self._sets[i].codec))
-        return Content(plain={"legend": legend}, arrays={"xy": _flat(self._corners(state, i)), "numbers": numbers})
+        plain = {"legend": legend, "word": "vertex"}
+        return Content(plain=plain, arrays={"xy": _flat(self._corners(state, i)), "numbers": numbers})
 
     def _tiles(self, state: WarpState, i: int) -> Content:
         own = self._warp(state, i)

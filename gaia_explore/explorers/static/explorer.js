@@ -144,8 +144,8 @@ class View {
     return null;
   }
 
-  mark(linked, row) {
-    this.charts().filter((chart) => chart.leaf.linked === linked).forEach((chart) => chart.mark(row));
+  mark(linked, row, kind) {
+    this.charts().filter((chart) => chart.leaf.linked === linked).forEach((chart) => chart.mark(row, kind));
   }
 
   /** Keys are the explorer's while it has the focus: JupyterLab would delete cells on d d. Escape leaves it. */
