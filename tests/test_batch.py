@@ -19,7 +19,7 @@ import gaia_explore as ge
 from gaia_explore import batch
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != "0-start")
 
 
 def notebook(path: Path, *sources: str) -> Path:

@@ -1,5 +1,6 @@
 """What each notebook says of itself before it runs, where a wrong parameter ends it, and how one leads to the next."""
 
+import importlib.util
 import json
 import re
 from itertools import pairwise
@@ -8,10 +9,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from nbformat.v4 import new_markdown_cell, new_notebook
 from papermill.cli import papermill
+from PIL import Image
+
+from gaia_explore import batch
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-WALK = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+START = "0-start"
+WALK = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != START)
 LINK = re.compile(r"\]\(([^)]+)\)")
 
 
@@ -110,15 +116,66 @@ def test_papermill_helps_with_every_parameter_in_whole_sentences(name: str):
         assert len(comment) <= 68
 
 
-@pytest.mark.parametrize("name", WALK)
+@pytest.mark.parametrize("name", [START, *WALK])
 def test_links_of_a_notebook_lead_to_files(name: str):
     text = "\n".join(source(cell) for cell in cells_of(name) if cell["cell_type"] == "markdown")
     links = [*LINK.findall(text), *re.findall(r'(?:href|src)="([^"]+)"', text)]
     assert [link for link in links if not link.startswith("https://") and not (NOTEBOOKS / link).is_file()] == []
 
 
-@pytest.mark.parametrize(("name", "following"), list(pairwise(WALK)))
+@pytest.mark.parametrize(("name", "following"), list(pairwise([*WALK, START])))
 def test_each_notebook_ends_by_pointing_to_the_next(name: str, following: str):
     last = cells_of(name)[-1]
     assert last["cell_type"] == "markdown" and source(last).startswith("Next: ")
     assert f"{following}.ipynb" in LINK.findall(source(last))
+
+
+def test_the_start_page_only_leads_to_the_others_each_with_a_small_picture():
+    cells = cells_of(START)
+    assert {cell["cell_type"] for cell in cells} == {"markdown"}
+    text = "\n".join(map(source, cells))
+    assert re.findall(r'<a href="(.+?).ipynb"><img src="thumbnails/(.+?).webp"', text) == [
+        (name, name) for name in WALK
+    ]
+    for name in WALK:
+        path = NOTEBOOKS / "thumbnails" / f"{name}.webp"
+        assert path.stat().st_size <= make.MOST_BYTES
+        with Image.open(path) as picture:
+            assert (picture.format, picture.size) == ("WEBP", make.SIZE)
+    assert {path.stem for path in (NOTEBOOKS / "thumbnails").iterdir()} == set(WALK) == set(make.CELLS)
+
+
+def _load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("notebooks_make", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make = _load(NOTEBOOKS / "make.py")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_docs_are_a_page_a_notebook_and_an_index_that_link_to_each_other(
+    quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    executed: dict[str, dict[str, Any]] = {}
+
+    def pretended(notebook: Path, out: Path, parameters: dict[str, Any]) -> Path:
+        executed[notebook.stem] = parameters
+        page = out / f"{notebook.stem}.html"
+        cells = [new_markdown_cell(source(cells_of(notebook.stem)[-1]))]
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(batch.to_html(new_notebook(cells=cells)), encoding="utf-8")
+        return page
+
+    monkeypatch.setattr(batch, "execute", pretended)
+    make.docs(tmp_path / "docs", quick=quick)
+    assert list(executed) == WALK
+    assert {parameters["quick"] for parameters in executed.values()} == {quick}
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "docs").glob("*.html")}
+    assert set(pages) == {"index", *WALK}
+    for page in pages.values():
+        links = re.findall(r'(?:href|src)="([^"#:]+)"', page)
+        assert links and all((tmp_path / "docs" / link).is_file() for link in links)
