@@ -11,12 +11,12 @@ SMALL     := $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lab study benchmark clean
+.PHONY: help venv demo test lab docs study benchmark clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "QUICK=1 makes demo, study and test small; VENV=<folder>, PYTHON=<interpreter> and JOBS=<processes> replace the defaults."
+	@echo "QUICK=1 makes demo, docs, study and test small; VENV=<folder>, PYTHON=<interpreter> and JOBS=<processes> replace the defaults."
 
 venv: $(INSTALLED) ## install the package and its tools in .venv
 
@@ -40,9 +40,13 @@ demo: venv ## train on the moons and write figures and scores to runs/demo
 study: venv ## run the 2-D study of the paper and write it to runs/study
 	$(BIN)/gaia-explore study $(SMALL) --out runs/study
 
+# What is first on this path wins: python3 is this environment's kernel, whatever else is installed by that name.
 lab: venv ## open the notebooks in JupyterLab
 	@echo "JupyterLab opens notebooks/ in a browser; its address is printed below. Ctrl-C twice ends it."
-	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.jpserver_extensions=gaia_explore.jupyter_nodelay=True
+	JUPYTER_PATH="$(abspath $(VENV))/share/jupyter$${JUPYTER_PATH:+:$$JUPYTER_PATH}" $(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/0-start.ipynb --ServerApp.jpserver_extensions=gaia_explore.jupyter_nodelay=True
+
+docs: venv ## execute all notebooks and write them as pages to runs/docs
+	$(BIN)/python notebooks/make.py docs $(SMALL)
 
 test: export OMP_NUM_THREADS = 1
 test: venv ## lint, check types and imports, then run every test with coverage

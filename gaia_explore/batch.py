@@ -4,17 +4,30 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import nbformat
 import papermill
 import plotly.graph_objects as go
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from nbconvert import HTMLExporter
+from traitlets import default
 
 from gaia_explore.training import write_atomically
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FIGURE = "application/vnd.plotly.v1+json"
+
+
+@final
+class OwnKernel(AsyncKernelManager):
+    """A kernel of the very Python that asks for it, whatever else is installed under the name ``python3``."""
+
+    @default("kernel_spec_manager")
+    def _no_installed_kernels(self) -> KernelSpecManager:
+        # Where it finds none installed, ipykernel's own is taken, which starts sys.executable.
+        return KernelSpecManager(kernel_dirs=[])
 
 
 def execute(notebook: str | Path, out: str | Path, parameters: Mapping[str, Any] | None = None) -> Path:
@@ -50,6 +63,7 @@ def execute(notebook: str | Path, out: str | Path, parameters: Mapping[str, Any]
             parameters=parameters,
             cwd=str(notebook.parent),
             kernel_name="python3",
+            kernel_manager_class=OwnKernel,
             store_widget_state=False,
             # Its warning about connections of one machine is no news to who runs a notebook.
             extra_arguments=["--log-level=ERROR"],

@@ -1,6 +1,9 @@
 """Notebooks executed with parameters: each of ours, and small ones that show the rules."""
 
+import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import nbformat
 import numpy as np
 import papermill
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
@@ -15,7 +19,7 @@ import gaia_explore as ge
 from gaia_explore import batch
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != "0-start")
 
 
 def notebook(path: Path, *sources: str) -> Path:
@@ -130,6 +134,30 @@ def test_a_cell_that_fails_raises_and_the_copy_shows_how_far_it_came(tmp_path: P
     assert "ZeroDivisionError" in (tmp_path / "out" / "fails.ipynb").read_text()
 
 
+@pytest.fixture(params=["JUPYTER_DATA_DIR", "JUPYTER_PATH"])
+def planted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An interpreter that is none, in a kernel called python3 that somebody installed before the environment's own."""
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    monkeypatch.setenv(request.param, str(tmp_path / "jupyter"))
+    spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    wrong = tmp_path / "other-python"
+    spec.write_text(json.dumps({"argv": [str(wrong), "{connection_file}"], "display_name": "3", "language": "python"}))
+    return wrong
+
+
+def test_the_kernel_is_of_this_environment_whatever_kernel_is_installed_by_its_name(planted: Path):
+    specs = [made(kernel_name="python3").kernel_spec for made in (AsyncKernelManager, batch.OwnKernel)]
+    assert [spec.argv[0] for spec in specs if spec] == [str(planted), sys.executable]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", ["JUPYTER_PATH"], indirect=True)
+def test_a_notebook_runs_in_this_environment_whatever_kernel_is_installed(planted: Path, tmp_path: Path):
+    path = notebook(tmp_path / "where.ipynb", "a: int = 2  # any", "import sys", "sys.executable")
+    assert f"<pre>'{sys.executable}'</pre>" in batch.execute(path, tmp_path / "out").read_text()
+
+
 def test_a_notebook_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match=f"notebook must be a file, got {tmp_path / 'none.ipynb'}"):
         batch.execute(tmp_path / "none.ipynb", tmp_path)
@@ -153,8 +181,6 @@ def test_a_page_has_its_figures_alive_with_one_script_and_no_widgets():
 def test_the_renderer_is_the_callers_again_afterwards(
     before: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    import os
-
     if before is None:
         monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
     else:

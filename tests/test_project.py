@@ -94,11 +94,12 @@ class TestNotebook:
 
     def test_begins_its_code_with_the_one_parameters_cell(self, notebook: Path) -> None:
         code = [cell for cell in cells_of(notebook) if cell["cell_type"] == "code"]
-        assert ["parameters" in tags_of(cell) for cell in code] == [True] + [False] * (len(code) - 1)
+        assert code or notebook.name == "0-start.ipynb"
+        assert ["parameters" in tags_of(cell) for cell in code] == [True, *[False] * (len(code) - 1)][: len(code)]
 
     def test_has_no_line_of_code_that_needs_a_scroll_bar(self, notebook: Path) -> None:
         code = ["".join(cell["source"]) for cell in cells_of(notebook) if cell["cell_type"] == "code"]
-        assert max(len(line) for source in code for line in source.splitlines()) <= 88
+        assert max((len(line) for source in code for line in source.splitlines()), default=0) <= 88
 
     def test_defines_no_functions_and_stays_short(self, notebook: Path) -> None:
         cells = cells_of(notebook)

@@ -29,7 +29,7 @@ from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.pages import Walk
 from gaia_explore.explorers.parts import Content, Leaf, Part, bar, column, now, row
 from gaia_explore.explorers.pictures import as_png
-from gaia_explore.explorers.sets import CodedStimuli, coded
+from gaia_explore.explorers.sets import CodedStimuli, all_fingerprints, coded
 from gaia_explore.latent import Codec
 from gaia_explore.plots.template import NEUTRAL
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -295,6 +295,9 @@ class CompareExplorer(Explorer[CompareState]):
                 smooth=smooth,
             ),
         )
+
+    def _fingerprints(self) -> dict[str, str]:
+        return all_fingerprints(self._sets.values())
 
     def _export(self, folder: Path):
         """The reconstructions and the morph as one sheet, ``comparison.png``; the table, ``scores.csv``; and the

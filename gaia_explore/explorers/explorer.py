@@ -80,12 +80,15 @@ class Explorer(ABC, Generic[S]):
 
     @property
     def state_json(self) -> str:
-        """The state as JSON, to be kept in a file and set again later."""
-        return to_json(self.state)
+        """The state as JSON, to be kept in a file and set again later, with the fingerprints of what it is of.
+
+        Setting it raises where models or stimuli are others: ``state = other.state`` takes rows and places over.
+        """
+        return to_json(self.state, self._fingerprints())
 
     @state_json.setter
     def state_json(self, text: str):
-        self.state = from_json(type(self.state), text)
+        self.state = from_json(type(self.state), text, self._fingerprints())
 
     def undo(self, steps: int = 1):
         """Take the last steps back; a whole drag is one step."""
@@ -230,6 +233,10 @@ class Explorer(ABC, Generic[S]):
         if what == "set" and name in {field.name for field in fields(state)}:
             return replace(state, **known(type(state), {name: value}))
         raise ValueError(f"name must be a leaf of {type(self).__name__} that can {what}, got {name!r}")
+
+    def _fingerprints(self) -> Mapping[str, str]:
+        """What a state is of, "model" and "stimuli": without them, places and rows mean nothing."""
+        return {}
 
     def _export(self, folder: Path):
         """Write what this explorer exports beside its state and its picture."""

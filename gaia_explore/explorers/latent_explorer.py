@@ -22,6 +22,7 @@ from gaia_explore.explorers.planes import Plane, check_place, make_plane
 from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
 from gaia_explore.explorers.surfaces import Reply
+from gaia_explore.explorers.ways_back import export_ways_back
 from gaia_explore.latent import Codec
 from gaia_explore.stimuli import PackedStimuli, Stimuli
 
@@ -300,6 +301,7 @@ class LatentExplorer(SetExplorer[LatentState]):
 
     def _export(self, folder: Path):
         map_parts.export(self._set, folder, self._at(self.state), self.state.selection)
+        export_ways_back(self._set, folder, self.plane)
 
     def __repr__(self) -> str:
         n, d = self.z.shape

@@ -28,6 +28,9 @@ class SetExplorer(Explorer[S], Generic[S]):
         """Their codes."""
         return self._set.z
 
+    def _fingerprints(self) -> dict[str, str]:
+        return self._set.fingerprints
+
     def _thumbnails(self, sheet: int) -> Content:
         return Content(arrays={"rgba": thumbnails(self._set.portraits, self.stimuli, sheet)})
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaxtyping import Float64, Shaped, UInt8
 from gaia_explore.explorers.explorer import snapshot
 from gaia_explore.explorers.pictures import SHEET, Portraits, as_png, if_finite, thumbnails
 from gaia_explore.explorers.planes import Neighbours, far_apart
-from gaia_explore.latent import Codec
+from gaia_explore.latent import Codec, Identified
 from gaia_explore.stimuli import PackedStimuli, Stimuli
 from gaia_explore.training import write_atomically
 
@@ -58,6 +59,12 @@ class CodedStimuli:
     def names(self) -> tuple[str, ...]:
         """The attributes' names."""
         return tuple(map(str, self.stimuli.attributes.columns))
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """Texts by which the stimuli, and the model if it can be, are told from all others."""
+        model = {"model": self.codec.fingerprint} if isinstance(self.codec, Identified) else {}
+        return model | {"stimuli": self.stimuli.fingerprint}
 
     @property
     def first_colour(self) -> str:
@@ -136,6 +143,12 @@ def coded(codec: Codec | CodedStimuli, stimuli: Stimuli | PackedStimuli | None) 
     if bad:
         raise ValueError(f"codec must give finite codes, got {bad} of {len(z)} that are not")
     return CodedStimuli(own, stimuli, z)
+
+
+def all_fingerprints(sets: Iterable[CodedStimuli]) -> dict[str, str]:
+    """Fingerprints of stimuli that several models have coded: the models' in a row."""
+    found = [own.fingerprints for own in sets]
+    return found[0] | {"model": " ".join(own.get("model", "unknown") for own in found)}
 
 
 def _alike(given: Stimuli | PackedStimuli, own: Stimuli) -> bool:

@@ -1,7 +1,9 @@
 """States of explorers: frozen, written as JSON, with a history to undo and redo."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, final
 
 
@@ -16,16 +18,23 @@ MOST_STATES = 200
 """Steps that can be undone; older ones are forgotten."""
 
 
-def to_json(state: State) -> str:
-    """A state as one line of JSON."""
-    return json.dumps(asdict(state), ensure_ascii=False)
+def to_json(state: State, of: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A state as one line of JSON, with the fingerprints of what it is of."""
+    return json.dumps(({"of": dict(of)} if of else {}) | asdict(state), ensure_ascii=False)
 
 
-def from_json(kind: type[S], text: str) -> S:
-    """The state that :func:`to_json` wrote."""
+def from_json(kind: type[S], text: str, of: Mapping[str, str] = MappingProxyType({})) -> S:
+    """The state that :func:`to_json` wrote; raises where it was of something else, as far as that can be told."""
     saved = json.loads(text)
     if not isinstance(saved, dict):
         raise ValueError(f"a state must be a JSON object, got {text[:40]!r}")
+    was_of = saved.pop("of", {})
+    for what in of:
+        if what in was_of and was_of[what] != of[what]:
+            raise ValueError(
+                f"a state must be of {what} {of[what][:12]}…, got one of {what} {was_of[what]!s:.12}…; "
+                'without its "of" it is taken for any'
+            )
     return kind(**known(kind, saved))
 
 

@@ -1,7 +1,8 @@
 """The live surface of an explorer in a notebook: one anywidget, and the messages that it and the kernel exchange.
 
-The page asks and the kernel answers, one request at a time; while one is under way the page keeps only the newest of
-each kind. A request is ``{type, view, seq, …}``, its answer ``{type, view, seq, parts, …}`` with one binary buffer an
+The page asks and the kernel answers, one request at a time, or two where most of the time goes to travelling; while
+these are under way the page keeps only the newest of each kind. A request is ``{type, view, seq, …}``, its answer
+``{type, view, seq, milliseconds, parts, …}``, where the milliseconds are the kernel's work, with one binary buffer an
 array. What Python changes of its own accord is sent to every view, with the sequence number 0.
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from threading import RLock
+from time import perf_counter
 from typing import Any, final
 
 import numpy as np
@@ -48,8 +50,8 @@ class Reply:
     plain: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Content] = field(default_factory=dict)
 
-    def message(self, view: str = "", seq: int = 0) -> tuple[dict[str, Any], list[bytes]]:
-        """The answer to a request of a view, as its JSON and its buffers."""
+    def message(self, view: str = "", seq: int = 0, milliseconds: float = 0.0) -> tuple[dict[str, Any], list[bytes]]:
+        """The answer to a request of a view after so much work, as its JSON and its buffers."""
         described, buffers = [], []
         for name, content in self.parts.items():
             arrays = [
@@ -58,7 +60,8 @@ class Reply:
             ]
             described.append({"name": name, "plain": content.plain, "more": content.more, "arrays": arrays})
             buffers += [np.ascontiguousarray(array).tobytes() for array in content.arrays.values()]
-        return {"type": self.type, "view": view, "seq": seq, "parts": described, **self.plain}, buffers
+        plain = {"type": self.type, "view": view, "seq": seq, "milliseconds": milliseconds, "parts": described}
+        return {**plain, **self.plain}, buffers
 
 
 @final
@@ -88,9 +91,9 @@ class Surface(AnyWidget):
         self.on_msg(self._asked)
         self._belong_to_no_shell()
 
-    def tell(self, reply: Reply, view: str = "", seq: int = 0):
-        """Send a reply, to one view's request or to every view."""
-        content, buffers = reply.message(view, seq)
+    def tell(self, reply: Reply, view: str = "", seq: int = 0, began: float | None = None):
+        """Send a reply, to one view's request, on which work began at a time of ``perf_counter``, or to every view."""
+        content, buffers = reply.message(view, seq, 0.0 if began is None else 1000 * (perf_counter() - began))
         self.send(content, buffers)
 
     def send(self, content: Any, buffers: Any = None):
@@ -105,9 +108,10 @@ class Surface(AnyWidget):
         vars(self.comm).pop("_reply_subshell_id", None)
 
     def _asked(self, _widget: Any, content: dict[str, Any], buffers: list[Buffer]):
+        began = perf_counter()
         view, seq = content.get("view", ""), content.get("seq", 0)
         try:
-            self._answer(content, buffers, lambda reply: self.tell(reply, view, seq))
+            self._answer(content, buffers, lambda reply: self.tell(reply, view, seq, began))
         except Exception as error:
             # Here it would end in a log that nobody reads, and the page would wait for ever.
             plain = {"text": f"{type(error).__name__}: {error}"}
@@ -116,7 +120,7 @@ class Surface(AnyWidget):
             except Exception:
                 # A broken model may break that too.
                 reply = Reply(type="error", plain=plain)
-            self.tell(reply, view, seq)
+            self.tell(reply, view, seq, began)
 
 
 @cache

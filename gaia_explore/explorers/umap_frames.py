@@ -9,6 +9,10 @@ from gaia_explore.explorers.planes import check_place
 from gaia_explore.explorers.states import State
 
 MOST_NEIGHBOURS = 12
+SMALL = 60
+"""Pixels of a small picture's place on the page, along its side."""
+
+SMALL_PICTURES = {"size": SMALL, "columns": 6}
 Parameters = tuple[int | float, ...]
 
 LAYOUT = column(
@@ -33,9 +37,11 @@ LAYOUT = column(
                 Leaf(kind="number", name="k", label="Neighbours shown"),
             ),
             Leaf(kind="text", name="where", label="Where the cursor is"),
-            Leaf(kind="pictures", name="near", label="Nearest in the latent space", options={"size": 56, "columns": 6}),
+            Leaf(
+                kind="pictures", name="near", label="Nearest in the latent space", options={"size": SMALL, "columns": 6}
+            ),
             Leaf(kind="text", name="way", label="The way from anchor to anchor"),
-            Leaf(kind="pictures", name="passed", label="Stimuli on the way", options={"size": 48, "columns": 6}),
+            Leaf(kind="pictures", name="passed", label="Stimuli on the way", options=SMALL_PICTURES),
             Leaf(kind="table", name="comparison", label="The selection beside all"),
         ),
     ),

@@ -18,7 +18,8 @@ from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.planes import Plane
 from gaia_explore.explorers.set_explorer import SetExplorer
 from gaia_explore.explorers.sets import CodedStimuli, coded
-from gaia_explore.explorers.umap_frames import LAYOUT, MOST_NEIGHBOURS, Parameters, UMAPState, checked
+from gaia_explore.explorers.umap_frames import LAYOUT, MOST_NEIGHBOURS, SMALL, Parameters, UMAPState, checked
+from gaia_explore.explorers.ways_back import export_ways_back
 from gaia_explore.latent import Codec
 from gaia_explore.paths import Neighbourhood
 from gaia_explore.stimuli import PackedStimuli, Stimuli
@@ -245,7 +246,7 @@ class UMAPView(SetExplorer[UMAPState]):
         return self._pictures(others.tolist(), captions)
 
     def _pictures(self, rows: list[int], captions: list[str]) -> Content:
-        pictures = self._set.portraits(to_unit(self.stimuli.x[rows]))
+        pictures = self._set.portraits.small(to_unit(self.stimuli.x[rows]), SMALL)
         return Content(plain={"captions": captions}, arrays={"rgba": pictures})
 
     @cached_property
@@ -280,6 +281,7 @@ class UMAPView(SetExplorer[UMAPState]):
 
     def _export(self, folder: Path):
         map_parts.export(self._set, folder, self._at(self.state), self.state.selection)
+        export_ways_back(self._set, folder, self._maps[self.state.made])
 
     def __repr__(self) -> str:
         n, d = self.z.shape

@@ -15,7 +15,7 @@ from gaia_explore.explorers.explorer import Explorer
 from gaia_explore.explorers.maps import judged_by, realism_of
 from gaia_explore.explorers.parts import Content, Part, now
 from gaia_explore.explorers.planes import Plane, make_plane
-from gaia_explore.explorers.sets import CodedStimuli, coded
+from gaia_explore.explorers.sets import CodedStimuli, all_fingerprints, coded
 from gaia_explore.explorers.warp_frames import (
     LAYERS,
     SIZES,
@@ -283,21 +283,23 @@ class WarpExplorer(Explorer[WarpState]):
     def _mesh(self, state: WarpState, i: int, side: str, shaded: bool) -> Content:
         mesh = self._on(state, i, side)
         ends = mesh.vertices[mesh.edges].reshape(-1, 4).astype(np.float32)
-        return Content(plain={"style": "faint" if shaded else "plain"}, arrays={"xy": ends})
+        return Content(plain={"style": "faint" if shaded else "plain", "word": "edge"}, arrays={"xy": ends})
 
     def _cells(self, state: WarpState, i: int, side: str) -> Content:
         logs, low, high = scaled([self._magnification(state, j) for j in range(len(self.models))])
         numbers, legend = coloured(logs[i], low, high)
         mesh = self._on(state, i, side)
         corners = mesh.vertices[mesh.cells] if self.planar else self._corners(state, i)
-        return Content(plain={"legend": legend}, arrays={"xy": _flat(corners), "numbers": numbers})
+        plain = {"legend": legend, "word": "cell" if self.planar else "vertex"}
+        return Content(plain=plain, arrays={"xy": _flat(corners), "numbers": numbers})
 
     def _bare(self, state: WarpState, i: int) -> Content:
-        return Content(plain={"style": "faint"}, arrays={"xy": _flat(self._corners(state, i))})
+        return Content(plain={"style": "faint", "word": "vertex"}, arrays={"xy": _flat(self._corners(state, i))})
 
     def _judged(self, state: WarpState, i: int) -> Content:
         numbers, legend = by_value(self._realism(state, i), judged_by(self._sets[i].codec))
-        return Content(plain={"legend": legend}, arrays={"xy": _flat(self._corners(state, i)), "numbers": numbers})
+        plain = {"legend": legend, "word": "vertex"}
+        return Content(plain=plain, arrays={"xy": _flat(self._corners(state, i)), "numbers": numbers})
 
     def _tiles(self, state: WarpState, i: int) -> Content:
         own = self._warp(state, i)
@@ -342,6 +344,9 @@ class WarpExplorer(Explorer[WarpState]):
             for name, median, spread, share in table.itertuples()
         ]
         return Content(plain={"columns": ["", *columns], "rows": rows})
+
+    def _fingerprints(self) -> dict[str, str]:
+        return all_fingerprints(self._sets)
 
     def _export(self, folder: Path):
         """Of each model ``NAME-vertices.csv`` (plane, code, realism, and the stimulus where it is planar), and either

@@ -8,10 +8,10 @@
   const requests = () => Number(root().dataset.requests);
   const frame = () => new Promise(requestAnimationFrame);
 
-  // Only stimuli have so many pixels a side: each that is drawn answers the request that is under way.
+  // Only stimuli have so many pixels a side: each that is drawn is of the answer that has just come.
   const put = CanvasRenderingContext2D.prototype.putImageData;
   CanvasRenderingContext2D.prototype.putImageData = function (image, ...rest) {
-    if (image.width === gx.side && root()) gx.drawn.push({ seq: requests(), at: now() });
+    if (image.width === gx.side && root()) gx.drawn.push({ seq: Number(root().dataset.answered), at: now() });
     return put.call(this, image, ...rest);
   };
 

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -79,6 +79,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[Lab]]:
+    """What starts a server of a test's own."""
+    return serving
+
+
 @contextmanager
 def serving(home: Path, folder: Path, *more: str) -> Iterator[Lab]:
     """A JupyterLab with more options; it reads and writes no settings of the person who starts it."""
@@ -114,7 +120,7 @@ def serving(home: Path, folder: Path, *more: str) -> Iterator[Lab]:
     with (
         (home / "log").open("wb") as log,
         subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, *more],
+            [sys.executable, "-m", "jupyterlab", *options],
             env={**os.environ, **own, "JUPYTER_TOKEN": token},
             stdout=log,
             stderr=log,

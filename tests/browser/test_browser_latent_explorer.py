@@ -115,7 +115,8 @@ def test_a_thousand_moves_leave_no_backlog(explored: Page):
         }"""
     )
     settled(explored)
-    assert int(explored.locator(".gx").get_attribute("data-requests") or 0) - before == 2
+    # One under way, or two where the kernel answers soon, and the newest place; none of those between.
+    assert 2 <= int(explored.locator(".gx").get_attribute("data-requests") or 0) - before <= 3
     where = "round((explorer.state.cursor[0] - explorer.plane.extent[0]) / np.ptp(explorer.plane.extent[:2]) * 460)"
     assert ask_python(explored, where) == "300"
 

@@ -92,6 +92,20 @@ def test_a_visit(lab: Any, page: Page, folder: Path, tmp_path: Path):
     rows = exported.read_text().splitlines()[1:]
     assert words.inner_text() == f"mean of {len(rows)} selected"
 
+    # A plane, whose cursor is dragged, and models compared.
+    faces.get_by_role("tab", name="Plane").click()
+    sheet = faces.get_by_role("application", name=re.compile("over the plane of three stimuli"))
+    expect(sheet).to_be_visible()
+    expect(faces.locator(".gx[data-busy='']:visible")).to_have_count(1)
+    before = picture(faces, "Decoded at the cursor")
+    drag(page, sheet, (0.5, 0.5), (0.3, 0.6))
+    expect(faces.locator(".gx[data-busy='']:visible")).to_have_count(1)
+    assert picture(faces, "Decoded at the cursor") != before
+    page.screenshot(path=tmp_path / "plane.png")
+    faces.get_by_role("tab", name="Compare").click()
+    expect(faces.get_by_role("columnheader", name="pixel error").first).to_be_visible()
+    page.screenshot(path=tmp_path / "compare.png")
+
     # A slider of an attribute, by keys.
     editor = cell_with(page, "editor.change")
     before = picture(editor, "After edited")
@@ -104,6 +118,10 @@ def test_a_visit(lab: Any, page: Page, folder: Path, tmp_path: Path):
     after = picture(editor, "After edited")
     assert after != before
     page.screenshot(path=tmp_path / "editor.png")
+    slider.press("e")
+    expect(editor.get_by_text(re.compile("Written to"))).to_be_visible()
+    strengths = json.loads((folder / "faces" / "attributes" / "state.json").read_text())["strengths"]
+    assert max(strengths) > 0
 
     # A morph, played to its end.
     morph = cell_with(page, "morph.change")
@@ -117,6 +135,11 @@ def test_a_visit(lab: Any, page: Page, folder: Path, tmp_path: Path):
         shown.append(picture(morph, "At the position morph"))
     assert len(set(shown)) == len(shown)
     expect(morph.get_by_role("button", name="Play")).to_be_visible()  # Pause until it has ended
+    exported = folder / "faces" / "morph" / "stimuli.csv"
+    exported.unlink()
+    morph.get_by_role("button", name="Export").click()
+    expect(morph.get_by_text(re.compile("files written to"))).to_be_visible()
+    assert len(exported.read_text().splitlines()) == 1 + 13
     page.screenshot(path=tmp_path / "morph.png")
 
     # The page comes back with the kernel, and finds everything as it was.

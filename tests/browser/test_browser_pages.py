@@ -258,13 +258,22 @@ def test_a_map_by_umap_shows_no_neighbours_of_another_place(opened: Callable[[Ex
     expect(near).to_be_hidden()
 
 
-def test_warps_are_linked_without_a_kernel(opened: Callable[[Explorer], Page], codes: CodedStimuli):
-    page = opened(WarpExplorer(codes))
+@pytest.mark.parametrize(("planar", "words"), [(True, {"edge", "cell"}), (False, {"vertex"})])
+def test_warps_are_linked_without_a_kernel(
+    opened: Callable[[Explorer], Page], codes: CodedStimuli, planar: bool, words: set[str]
+):
+    moons = coded(ge.load(ROOT / "data" / "planar" / "moons-AE-default-seed0").codec, ge.stimuli.moons(n=200, seed=0))
+    page = opened(WarpExplorer(moons if planar else codes))
     charts = page.get_by_role("application")
     before = charts.nth(1).evaluate("canvas => canvas.toDataURL()")
     box = charts.nth(0).bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+    told = page.locator(".gx-hover").first
+    seen = set()
+    for share in np.linspace(0.4, 0.6, 21):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        seen |= {told.inner_text().split(" ")[0]} if told.is_visible() else set()
+    assert seen == words
     settled(page)
     assert charts.nth(1).evaluate("canvas => canvas.toDataURL()") != before
     assert page.get_by_role("slider", name="Resolution").is_disabled()

@@ -19,6 +19,17 @@ def test_a_state_is_the_same_after_json():
     assert from_json(Place, to_json(place)) == place
 
 
+def test_a_state_of_another_model_or_of_other_stimuli_is_refused():
+    place, of = Place(name="here"), {"model": "a" * 64, "stimuli": "b" * 64}
+    text = to_json(place, of)
+    assert from_json(Place, text, of) == from_json(Place, text) == from_json(Place, to_json(place), of) == place
+    message = r"a state must be of model c{12}…, got one of model a{12}…; without its \"of\" it is taken for any"
+    with pytest.raises(ValueError, match=message):
+        from_json(Place, text, of | {"model": "c" * 64})
+    with pytest.raises(ValueError, match=r"a state must be of stimuli d{12}…, got one of stimuli b{12}…"):
+        from_json(Place, text, of | {"stimuli": "d" * 64})
+
+
 def test_json_that_is_no_state_is_named():
     with pytest.raises(ValueError, match=r"a Place must have fields among at, name, got colour, size"):
         from_json(Place, '{"size": 1, "colour": 2}')

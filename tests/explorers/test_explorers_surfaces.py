@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gaia_explore.explorers import surfaces
 from gaia_explore.explorers.explorer import GUARD, Explorer, snapshot
 from gaia_explore.explorers.parts import Content, Leaf, Part, column, now
 from gaia_explore.explorers.states import State
@@ -78,11 +79,19 @@ def set_to(counter: Counter, number: int, **more: Any):
 
 def test_arrays_travel_as_buffers_and_are_described():
     content = Content(plain={"size": 2}, arrays={"a": np.arange(6, dtype=np.uint32).reshape(2, 3)[:, ::2]}, more=True)
-    message, buffers = Reply(type="frame", plain={"late": []}, parts={"map.points": content}).message("me", 3)
+    message, buffers = Reply(type="frame", plain={"late": []}, parts={"map.points": content}).message("me", 3, 1.5)
     described = [{"name": "a", "dtype": "uint32", "shape": [2, 2]}]
     part = {"name": "map.points", "plain": {"size": 2}, "more": True, "arrays": described}
-    assert message == {"type": "frame", "view": "me", "seq": 3, "parts": [part], "late": []}
+    plain = {"type": "frame", "view": "me", "seq": 3, "milliseconds": 1.5, "late": []}
+    assert message == plain | {"parts": [part]}
     assert np.frombuffer(buffers[0], np.uint32).tolist() == [0, 2, 3, 5]
+
+
+def test_an_answer_says_how_long_the_work_took(sent: list, monkeypatch: pytest.MonkeyPatch):
+    times = iter([5.0, 5.25])
+    monkeypatch.setattr(surfaces, "perf_counter", lambda: next(times))
+    ask(Counter(), type="open")
+    assert [message["milliseconds"] for message, _ in sent] == [250.0]
 
 
 def test_a_request_is_answered_with_its_view_and_number_and_what_changed(sent: list):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import gaia_explore as ge
-from gaia_explore.explorers import Exploration, LatentExplorer, PlaneExplorer, link
+from gaia_explore.explorers import CompareExplorer, Exploration, LatentExplorer, PlaneExplorer, WarpExplorer, link
 from gaia_explore.stimuli import Stimuli
 
 
@@ -117,6 +117,25 @@ def test_tabs_are_filled_when_they_are_opened_and_say_what_went_wrong():
     tabs.selected_index = None
     tabs.selected_index = 0
     assert exploration.widget is tabs
+
+
+def test_a_kept_state_knows_its_models_and_its_stimuli():
+    runs = Path(__file__).parents[2] / "data" / "planar"
+    ae, vae = (ge.load(runs / f"moons-{name}-default-seed0").codec for name in ("AE", "VAE"))
+    moons, others = (ge.stimuli.moons(n=50, seed=seed) for seed in (0, 1))
+    kept, of_others = (
+        [LatentExplorer(one, moons), WarpExplorer(models, moons), CompareExplorer(models, moons)]
+        for one, models in ((ae, {"a": ae, "b": vae}), (vae, {"a": ae, "b": ae}))
+    )
+    of = [json.loads(explorer.state_json)["of"] for explorer in kept]
+    assert [own["model"] for own in of] == [ae.fingerprint, *[f"{ae.fingerprint} {vae.fingerprint}"] * 2]
+    assert {own["stimuli"] for own in of} == {moons.fingerprint}
+    for explorer, other in zip(kept, of_others, strict=True):
+        explorer.state_json = explorer.state_json
+        with pytest.raises(ValueError, match="a state must be of model"):
+            other.state_json = explorer.state_json
+    with pytest.raises(ValueError, match="a state must be of stimuli"):
+        LatentExplorer(ae, others).state_json = kept[0].state_json
 
 
 @pytest.mark.slow

@@ -251,3 +251,24 @@ def test_umap_itself_lays_codes_out_and_leads_back():
     view.change(n_neighbours=8)
     view.compute()
     assert view.state.made == (8, 0.1, 0)
+
+
+def test_small_pictures_travel_no_larger_than_they_are_shown():
+    x = np.random.default_rng(0).random((30, 200, 200, 1))
+    codec = Corner()
+    embedding = UMAPEmbedding(points=codec.encode(x), reducer=Plain())
+    view = UMAPView(codec, Stimuli.from_array(x), embedding=embedding)
+    view.change(anchors=(0, 1))
+    contents = view.contents()
+    assert {contents[name].arrays["rgba"].shape[1:] for name in ("near", "passed")} == {(100, 100, 4)}
+    assert contents["decoded"].arrays["rgba"].shape[1:] == (200, 200, 4)
+
+
+class Corner:
+    """A picture's code is its first two pixels, from which all others follow."""
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x, float)[:, 0, :2, 0]
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return np.resize(np.float32(z), (len(z), 200, 200, 1))

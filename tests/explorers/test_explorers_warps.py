@@ -287,7 +287,7 @@ def test_a_contact_sheet_without_magnification_keeps_its_cells():
     assert explorer.contents()["layers"].plain["options"] == ["magnification", "data"]
     event(explorer, "layers", [])
     bare = explorer.contents()["z0.cells"]
-    assert bare.plain == {"style": "faint"} and "numbers" not in bare.arrays
+    assert bare.plain == {"style": "faint", "word": "vertex"} and "numbers" not in bare.arrays
     assert explorer.picture().shape[2] == 3
 
 

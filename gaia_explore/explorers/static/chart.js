@@ -5,7 +5,7 @@ const REACH = 12;
 
 class Chart {
   constructor(leaf, view) {
-    Object.assign(this, { leaf, view, contents: {}, gesture: 0, active: -1, hovered: -1, marked: -1, line: null });
+    Object.assign(this, { leaf, view, contents: {}, gesture: 0, active: -1, hovered: -1, marked: -1, markedKind: "", line: null });
     [this.width, this.height] = leaf.size;
     [this.base, this.under] = canvasOf(this.width, this.height, { "aria-hidden": "true" });
     const role = { className: "gx-over", tabIndex: 0, role: "application", "aria-label": leaf.label };
@@ -158,8 +158,8 @@ class Chart {
   }
 
   drawMarked(context, ink) {
-    const content = this.linkedLayer();
-    const size = content?.kind === "cells" ? 4 : 2;
+    const content = this.of(this.markedKind);
+    const size = this.markedKind === "cells" ? 4 : 2;
     if (!content || (this.marked + 1) * size * 2 > content.pixels.length) return;
     for (const [width, colour] of [[6, ink.paper], [3, ink.css]]) { // prettier-ignore
       Object.assign(context, { lineWidth: width, strokeStyle: colour });
@@ -170,7 +170,16 @@ class Chart {
     }
   }
 
-  linkedLayer = () => this.leaf.linked && (this.of("cells") ?? this.of("segments"));
+  /** The row and the layer of what is under the pointer and other charts have too: an edge, or the cell around it. */
+  linkedAt(x, y) {
+    const { linked } = this.leaf;
+    const charts = linked ? this.view.charts().filter(({ leaf }) => leaf.linked === linked) : [];
+    for (const kind of ["segments", "cells"].filter((kind) => charts.length && charts.every((chart) => chart.of(kind)))) {
+      const row = markAt(this.of(kind), x, y, this.of("cells") ? 2.5 : 5);
+      if (row >= 0) return [row, kind];
+    }
+    return [-1, ""];
+  }
 
   at(event) {
     const box = this.overlay.getBoundingClientRect();
@@ -190,7 +199,7 @@ class Chart {
       this.dragged = false;
       if (this.line) this.endLine();
     };
-    this.overlay.onpointerleave = () => this.show(-1, -1);
+    this.overlay.onpointerleave = () => this.show(-1, -1, "");
     this.overlay.onkeydown = (event) => this.key(event);
     this.overlay.onfocus = this.overlay.onblur = () => this.later();
   }
@@ -227,7 +236,7 @@ class Chart {
     const { arrays, pixels } = this.of("handles");
     arrays.xy.set(place, 2 * this.active);
     pixels.set(this.to(...place), 2 * this.active);
-    this.show(-1, -1);
+    this.show(-1, -1, "");
     const value = { handle: this.active, at: place };
     this.view.event(this.leaf.name, "move", value, { gesture: `${this.leaf.name} ${this.gesture}` });
     this.later();
@@ -263,16 +272,15 @@ class Chart {
 
   /** What is under the pointer: a point, or a mark that other charts have too. */
   find(x, y) {
-    const linked = this.linkedLayer();
     const row = !this.leaf.linked && this.of("points") && this.grid ? this.grid.nearest(x, y) : -1;
-    this.show(row, linked ? markAt(linked, x, y) : -1, x, y);
+    this.show(row, ...this.linkedAt(x, y), x, y);
   }
 
-  show(row, mark, x, y) {
-    if (row === this.hovered && mark === this.marked) return;
+  show(row, mark, kind, x, y) {
+    if (row === this.hovered && mark === this.marked && kind === this.markedKind) return;
     this.hovered = row;
-    if (this.leaf.linked) this.view.mark(this.leaf.linked, mark);
-    const found = row >= 0 ? this.of("points") : this.linkedLayer();
+    if (this.leaf.linked) this.view.mark(this.leaf.linked, mark, kind);
+    const found = this.of(row >= 0 ? "points" : kind);
     const which = row >= 0 ? row : mark;
     this.hover.hidden = which < 0 || !found;
     this.later();
@@ -294,8 +302,9 @@ class Chart {
     if (picture) drawInto(this.thumbContext, picture, 0, 0, 96);
   }
 
-  mark(row) {
+  mark(row, kind) {
     this.marked = row;
+    this.markedKind = kind;
     this.later();
   }
 }

@@ -91,12 +91,14 @@ class View {
   }
 
   shown(message, parts, own) {
+    if (own) this.root.dataset.answered = message.seq;
+    const stale = this.link.underWay.size > 0;
     if (message.type === "thumbnails") return this.keepSheet(message.sheet, parts[0].arrays.rgba);
     if (message.type === "error") {
       this.error.textContent = message.text;
       for (const part of parts) this.update(part);
       // What was moved has been put back to where the pictures are of.
-      if (parts.length) this.root.toggleAttribute("data-stale", false);
+      if (parts.length) this.root.toggleAttribute("data-stale", stale);
       return void (this.error.hidden = false);
     }
     if (message.type === "told") this.told.textContent = message.text;
@@ -108,7 +110,7 @@ class View {
     for (const { name, more } of parts) if (more && own) this.link.ask({ type: "late", name }, { key: name, late: true });
     const answered = own && "late" in message;
     if (!answered && message.type !== "told") return;
-    this.root.toggleAttribute("data-stale", false);
+    this.root.toggleAttribute("data-stale", stale);
     this.error.hidden = true;
   }
 
@@ -142,8 +144,8 @@ class View {
     return null;
   }
 
-  mark(linked, row) {
-    this.charts().filter((chart) => chart.leaf.linked === linked).forEach((chart) => chart.mark(row));
+  mark(linked, row, kind) {
+    this.charts().filter((chart) => chart.leaf.linked === linked).forEach((chart) => chart.mark(row, kind));
   }
 
   /** Keys are the explorer's while it has the focus: JupyterLab would delete cells on d d. Escape leaves it. */

@@ -1,4 +1,5 @@
-// The page's end of the messages: one request under way, and of each kind only the newest waits.
+// The page's end of the messages: one request under way, two where the way is longer than the work, and of each kind
+// only the newest waits.
 
 const TYPES = { float32: Float32Array, int32: Int32Array, uint32: Uint32Array, uint8: Uint8Array };
 
@@ -19,7 +20,7 @@ function unpack(message, buffers) {
 class Link {
   /** `shown(message, parts, own)` gets every answer; `busy(type)` is told what is under way, or "". */
   constructor(model, shown, busy) {
-    Object.assign(this, { model, shown, busy, seq: 0, underWay: 0, pending: new Map(), late: new Map() });
+    Object.assign(this, { model, shown, busy, seq: 0, most: 1, underWay: new Map(), pending: new Map(), late: new Map() });
     this.view = Math.random().toString(36).slice(2);
     this.received = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.received);
@@ -36,19 +37,23 @@ class Link {
   }
 
   next() {
-    if (this.underWay) return;
-    const queue = this.pending.size ? this.pending : this.late;
-    if (!queue.size) return this.busy("");
+    const queue = this.pending.size || this.underWay.size ? this.pending : this.late;
+    if (!queue.size && !this.underWay.size) this.busy("");
+    if (!queue.size || this.underWay.size >= this.most) return;
     const [key, [content, buffers]] = queue.entries().next().value;
     queue.delete(key);
-    this.underWay = ++this.seq;
+    this.underWay.set(++this.seq, performance.now());
     this.busy(content.type);
     this.model.send({ ...content, view: this.view, seq: this.seq }, undefined, buffers);
   }
 
   receive(message, buffers) {
-    const own = message.view === this.view && message.seq === this.underWay;
-    if (own) this.underWay = 0;
+    const own = message.view === this.view && this.underWay.has(message.seq);
+    if (own) {
+      // A second request on its way fills the time that the first one travels; where the kernel works, it would wait.
+      this.most = 2 * message.milliseconds < performance.now() - this.underWay.get(message.seq) ? 2 : 1;
+      this.underWay.delete(message.seq);
+    }
     try {
       this.shown(message, unpack(message, buffers), own);
     } finally {

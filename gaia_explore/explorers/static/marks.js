@@ -72,8 +72,8 @@ function boxLine([[x0, y0]], [x1, y1]) {
 
 const corner = (pixels, at) => [pixels[2 * at], pixels[2 * at + 1]];
 
-/** The row of the cell that holds a pixel, or of the segment near it; −1 for none. */
-function markAt({ kind, pixels }, x, y) {
+/** The row of the cell that holds a pixel, or of the segment so near to it; −1 for none. */
+function markAt({ kind, pixels }, x, y, reach) {
   const size = kind === "cells" ? 4 : 2;
   for (let row = 0; row < pixels.length / 2 / size; row++) {
     const corners = Array.from({ length: size }, (_, k) => corner(pixels, size * row + k));
@@ -83,7 +83,7 @@ function markAt({ kind, pixels }, x, y) {
       const [[ax, ay], [bx, by]] = corners;
       const square = (bx - ax) ** 2 + (by - ay) ** 2 || 1;
       const share = Math.min(Math.max(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / square, 0), 1);
-      if (Math.hypot(ax + share * (bx - ax) - x, ay + share * (by - ay) - y) < 5) return row;
+      if (Math.hypot(ax + share * (bx - ax) - x, ay + share * (by - ay) - y) < reach) return row;
     }
   }
   return -1;
