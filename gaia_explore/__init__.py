@@ -69,40 +69,6 @@ _HOMES = {
     ),
     **dict.fromkeys(("export_continuum", "load_continuum", "reproduce_export"), "exports"),
     **dict.fromkeys(
-        ("AttributeEditor", "CompareExplorer", "LatentExplorer", "TrainingView", "WarpExplorer", "explore"), "explorers"
-    ),
-    **dict.fromkeys(
-        ("AttributeEditor", "CompareExplorer", "LatentExplorer", "TrainingView", "UMAPView", "WarpExplorer", "explore"),
-        "explorers",
-    ),
-    **dict.fromkeys(
-        (
-            "AttributeEditor",
-            "CompareExplorer",
-            "LatentExplorer",
-            "MorphExplorer",
-            "TrainingView",
-            "UMAPView",
-            "WarpExplorer",
-            "explore",
-        ),
-        "explorers",
-    ),
-    **dict.fromkeys(
-        (
-            "AttributeEditor",
-            "CompareExplorer",
-            "LatentExplorer",
-            "MorphExplorer",
-            "PlaneExplorer",
-            "TrainingView",
-            "UMAPView",
-            "WarpExplorer",
-            "explore",
-        ),
-        "explorers",
-    ),
-    **dict.fromkeys(
         (
             "AttributeEditor",
             "CompareExplorer",
