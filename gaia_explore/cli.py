@@ -1,4 +1,4 @@
-"""The command line: ``gaia-explore demo | study | run | pack``."""
+"""The command line: ``gaia-explore demo | study | run | train | pack``."""
 
 import argparse
 import json
@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_explore import batch, stimuli, study
-from gaia_explore.training import write_atomically
+from gaia_explore import batch, runs, stimuli, study
+from gaia_explore.models import config_from_dict
+from gaia_explore.training import is_first, write_atomically
 
 DEMO_STEPS = 3000
+QUICK_STEPS = 30
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +72,42 @@ def run_notebook(arguments: argparse.Namespace):
     print(batch.execute(arguments.notebook, arguments.out, parameters))
 
 
+def train(arguments: argparse.Namespace):
+    """One training, from a command line or torchrun: what is in the folder is continued."""
+    fields = dict(map(_parameter, arguments.config))
+    config = config_from_dict({"model": arguments.model} | fields)
+    shown = _stimuli(arguments)
+    held_out = None
+    if arguments.held_out > 0:
+        shown, held_out = shown.split(1 - arguments.held_out, seed=arguments.seed, stratify="none")
+    run = runs.train(
+        config,
+        shown,
+        steps=QUICK_STEPS if arguments.quick else arguments.steps,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+        held_out=held_out,
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+        resume=arguments.out,
+    )
+    if is_first():
+        print(f"{run}: {arguments.out}")
+
+
+def _stimuli(arguments: argparse.Namespace) -> Any:
+    name = arguments.stimuli
+    if name == "faces":
+        return stimuli.faces(arguments.size)
+    if Path(name).is_dir():
+        return stimuli.open_pack(name)
+    if name not in stimuli.PLANAR_SETS:
+        planar = ", ".join(stimuli.PLANAR_SETS)
+        raise ValueError(f"stimuli must be faces, the folder of a pack, or one of {planar}, got {name!r}")
+    return stimuli.planar(name, n=arguments.sample, seed=arguments.seed)
+
+
 def pack(arguments: argparse.Namespace):
     """Decode a folder of pictures, an HDF5 or an IDX file once, into one file of bytes; resumable."""
     listing = stimuli.pictures.find(arguments.source, size=arguments.size, partial=arguments.partial)
@@ -83,7 +121,7 @@ def pack(arguments: argparse.Namespace):
 def _parameter(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise ValueError(f"-p must be name=value, got {text!r}")
+        raise ValueError(f"-p and -c must be name=value, got {text!r}")
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
@@ -113,6 +151,21 @@ def _parser() -> argparse.ArgumentParser:
     added = command("run", run_notebook, "runs/notebook")
     added.add_argument("notebook", type=Path)
     added.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
+    added = command("train", train, "runs/train")
+    added.add_argument("model", choices=["AE", "VAE", "GAIA"])
+    added.add_argument("stimuli", help="a planar set, faces (the drawn ones), or the folder of a pack")
+    added.add_argument(
+        "-c", "--config", action="append", default=[], metavar="NAME=VALUE", help="a field of the model's config"
+    )
+    added.add_argument("--steps", type=int, default=study.STEPS, help=f"minibatches (default {study.STEPS})")
+    added.add_argument("--batch-size", type=int, default=128, help="stimuli in one, of all processes (default 128)")
+    added.add_argument("--seed", type=int, default=0, help="of the sample, weights and minibatches (default 0)")
+    added.add_argument("--sample", type=int, default=4096, help="stimuli of a planar set (default 4096)")
+    added.add_argument("--size", type=int, default=32, help="height and width of the drawn faces (default 32)")
+    added.add_argument("--held-out", type=float, default=0.1, help="share of the stimuli (default 0.1; 0: none)")
+    added.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    added.add_argument("--threads", type=int, default=1, help="CPU threads of each process (default 1)")
+    added.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     added = commands.add_parser("pack", help=(pack.__doc__ or "").splitlines()[0])
     added.set_defaults(command=pack)
     added.add_argument("source", type=Path, metavar="FOLDER", help="the folder, or an HDF5 or IDX file")

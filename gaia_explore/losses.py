@@ -142,7 +142,7 @@ def mix_pairs(z: Float[Tensor, "*g b d"], beta: Float[Tensor, "*g b 1"]) -> Floa
 # --- z_i = Σ_j w_ij z_j -------------------------------------------------------------------------------------------
 
 
-def mix_minibatch(z: Float[Tensor, "*g b d"], weights: Float[Tensor, "*g b b"]) -> Float[Tensor, "*g b d"]:
+def mix_minibatch(z: Float[Tensor, "*g b d"], weights: Float[Tensor, "*g m b"]) -> Float[Tensor, "*g m d"]:
     """Interpolations of the whole minibatch: row i of ``weights`` (non-negative, summing to 1) mixes all its codes.
 
     Pairs of points on disconnected islands cannot cover their convex hull; a mix of the whole minibatch can.

@@ -9,9 +9,10 @@ from dataclasses import fields
 from typing import Any
 
 from gaia_explore.models.ae import AE, AEConfig
+from gaia_explore.models.chance import Chance, Share, draw, over_all
 from gaia_explore.models.config import Config
 from gaia_explore.models.gaia import GAIA, Crossing, GAIAConfig
-from gaia_explore.models.model import Chance, Model, Objective, Round, draw, stack
+from gaia_explore.models.model import Model, Objective, Round, stack
 from gaia_explore.models.vae import VAE, VAEConfig
 from gaia_explore.networks import check_choice, network_from_dict
 
@@ -27,9 +28,11 @@ __all__ = [
     "Model",
     "Objective",
     "Round",
+    "Share",
     "VAEConfig",
     "config_from_dict",
     "draw",
+    "over_all",
     "stack",
 ]
 
@@ -45,6 +48,10 @@ def config_from_dict(values: dict[str, Any]) -> Config:
     for name in values:
         if name not in known:
             raise ValueError(f"{model} has no field {name!r}; it has {', '.join(known)}")
+    for field in fields(config):
+        # JSON's 1 is a number like 1.0.
+        if isinstance(field.default, float) and type(values.get(field.name)) is int:
+            values[field.name] = float(values[field.name])
     if "network" in values:
         values["network"] = network_from_dict(values["network"])
     return config(**values)

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
+from gaia_explore.models.chance import Chance, draw, over_all, whole
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Chance, Model, Objective, Round, draw
+from gaia_explore.models.model import Model, Objective, Round
 from gaia_explore.networks import InitialWeights, check_choice, check_range, check_whole
 
 
@@ -166,14 +167,14 @@ class GAIA(Model):
         target = judged if config.rule == "interpolations" else torch.cat([x, x, judged[..., 2 * b :, :]], -2)
         error = losses.stimulus_error(target, self.discriminator(noisy)).unflatten(-1, (-1, b))
 
-        weights, wanted, terms = self._weights(error.detach())
+        weights, wanted, terms = self._weights(error.detach(), rng)
         ratio.copy_((wanted / weights)[..., 1:, :].flatten(-2))
         adversarial = (weights * error).sum((-2, -1))
         pixel_error = losses.pixel_error(x, x_hat)
         direct = self.pixel_weight * pixel_error
         terms["pixel_error"] = pixel_error.detach()
         if config.alpha > 0:
-            structure = losses.structure_loss(x, z)
+            structure = losses.structure_loss(whole(x, rng), whole(z, rng))
             direct = direct + self.alpha * structure
             terms["structure_loss"] = structure.detach()
         terms["L_G"] = terms["L_G"] + direct.detach()
@@ -187,17 +188,17 @@ class GAIA(Model):
         )
 
     def _weights(
-        self, error: Float[Tensor, "*g k b"]
+        self, error: Float[Tensor, "*g k b"], rng: Chance
     ) -> tuple[Float[Tensor, "*g k b"], Float[Tensor, "*g k b"], dict[str, Float[Tensor, "*g"]]]:
         """What each stimulus's error counts in L_D and in L_G (their derivatives by it), and the terms to record."""
         config = self.settings
         b = error.shape[-1]
-        parts = error.mean(-1).unbind(-1)
+        parts = over_all(error.mean(-1), rng).unbind(-1)
         rule = within = self._rule(parts)
         counts = torch.ones_like(error)
         if config.margin < math.inf:
             fakes, margin = error[..., 1:, :], self.margin[..., None, None]
-            within = self._rule((parts[0], *fakes.clamp(max=margin).mean(-1).unbind(-1)))
+            within = self._rule((parts[0], *over_all(fakes.clamp(max=margin).mean(-1), rng).unbind(-1)))
             counts[..., 1:, :] = fakes <= margin
         weights = torch.stack(within.by_discriminator, -1)[..., None] * counts / b
         weight = (self.adversarial_weight / b)[..., None]
@@ -243,8 +244,10 @@ class GAIA(Model):
         """Codes between the minibatch's codes, drawn as the config's ``mixing`` says."""
         *g, b, _ = z.shape
         if self.settings.mixing == "minibatch":
-            weights = draw(partial(_fill_dirichlet, concentration=1 / (2 * b)), (*g, b, b), rng, z, z.dtype)
-            return losses.mix_minibatch(z, weights)
+            mixed = whole(z, rng)
+            n = mixed.shape[-2]
+            weights = draw(partial(_fill_dirichlet, concentration=1 / (2 * n)), (*g, b, n), rng, z, z.dtype)
+            return losses.mix_minibatch(mixed, weights)
         if self.settings.mixing == "uniform":
             beta = draw(Tensor.uniform_, (*g, b, 1), rng, z)
         else:

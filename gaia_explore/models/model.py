@@ -1,7 +1,7 @@
 """What a model is to the training: players, and what each of them wants."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -10,10 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
+from gaia_explore.models.chance import Chance
 from gaia_explore.models.config import Config
-
-Chance = torch.Generator | Sequence[torch.Generator]
-"""Where a model's random numbers come from: a generator, or one a member."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +90,3 @@ def stack(models: Sequence[Model]) -> Model:
         for name, tensor in kind(stacked):
             tensor.data = torch.stack([tensors[name].data for tensors in own])
     return stacked
-
-
-def draw(
-    fill: Callable[..., object], shape: Sequence[int], rng: Chance, like: Tensor, dtype: torch.dtype | None = None
-) -> Tensor:
-    """Random numbers on the device of ``like``, filled in by ``fill(tensor, generator=…)``, e.g. ``Tensor.normal_``.
-
-    With a generator a member, each member's come from its own, as if it were alone.
-    """
-    numbers = torch.empty(tuple(shape), device=like.device, dtype=dtype)
-    if isinstance(rng, torch.Generator):
-        fill(numbers, generator=rng)
-    else:
-        for part, own in zip(numbers.unbind(), rng, strict=True):
-            fill(part, generator=own)
-    return numbers

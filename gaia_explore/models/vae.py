@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gaia_explore import losses
+from gaia_explore.models.chance import Chance, draw
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Chance, Model, Objective, Round, draw
+from gaia_explore.models.model import Model, Objective, Round
 from gaia_explore.networks import InitialWeights, check_range
 
 

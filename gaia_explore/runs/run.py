@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, final
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor

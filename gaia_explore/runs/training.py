@@ -12,7 +12,7 @@ from gaia_explore.models import Config
 from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import Course, Stopper, Task, fit, fit_many
+from gaia_explore.training import Course, Stopper, Task, fit, fit_many, is_first, meet
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -180,7 +180,9 @@ def train_many(
     )
     members = _one_each({"configs": configs, "stimuli": stimuli, "seeds": seeds, "held_out": held_out, "names": names})
     folder = resume if out is None else out
-    folders = [None if folder is None else Path(folder) / (member["names"] or str(i)) for i, member in enumerate(members)]
+    folders = [
+        None if folder is None else Path(folder) / (member["names"] or str(i)) for i, member in enumerate(members)
+    ]
     tasks: list[Task] = []
     for member, own in zip(members, folders, strict=True):
         _check_counts({}, {"seeds": member["seeds"]})
@@ -269,13 +271,16 @@ def _one_each(arguments: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _kept(run: Run, folder: Path | str | None, member: int | None = None) -> Run:
-    """The run, saved where it has a folder, and with a warning where it died: from who called train."""
+    """The run, saved where it has a folder (by one of several processes), and with a warning where it died: from who
+    called train.
+    """
     if run.health.status == "died":
         d = run.description
         which = "" if member is None else f"member {member} ({d['about']['title']}, seed {d['seed']}): "
         warnings.warn(f"{which}{d['config']['model']} {run.health}", stacklevel=3)
-    if folder is not None:
+    if folder is not None and is_first():
         run.save(folder)
+    meet()
     return run
 
 

@@ -5,6 +5,7 @@ from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, 
 from gaia_explore.training.health import Health
 from gaia_explore.training.loop import choose_device, fit, fit_many
 from gaia_explore.training.member import Course, Task
+from gaia_explore.training.processes import is_first, meet
 from gaia_explore.training.stop import Stopper
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "choose_device",
     "fit",
     "fit_many",
+    "is_first",
+    "meet",
     "read_checkpoint",
     "request_stop",
     "write_atomically",

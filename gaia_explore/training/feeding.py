@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
+from gaia_explore.models import Share
 from gaia_explore.stimuli.packed import blocks
 from gaia_explore.training.memory import free_memory
 
@@ -46,10 +47,11 @@ class Resident:
         self._batch_size = batch_size
         self._x = resident(x, rows, device)
 
-    def minibatch(self, step: int, rng: torch.Generator) -> Float[Tensor, "b p"]:
-        """The stimuli of a step, scaled, on the device."""
-        rows = torch.randint(len(self._x), (self._batch_size,), generator=rng, device=self._x.device)
-        return scaled(self._x[rows])
+    def minibatch(self, step: int, rng: torch.Generator | Share) -> Float[Tensor, "b p"]:
+        """The stimuli of a step, scaled, on the device; or the share of them that is this process's."""
+        own = rng.generator if isinstance(rng, Share) else rng
+        rows = torch.randint(len(self._x), (self._batch_size,), generator=own, device=self._x.device)
+        return scaled(self._x[rows[rng.rows] if isinstance(rng, Share) else rows])
 
     def __enter__(self) -> "Resident":
         return self
@@ -135,21 +137,24 @@ class Streamed:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="minibatches")
         self._ahead: dict[int, Future[Tensor]] = {}
 
-    def minibatch(self, step: int, rng: torch.Generator) -> Float[Tensor, "b p"]:
-        """The stimuli of a step, scaled, on the device; a RuntimeError says why they could not be read."""
+    def minibatch(self, step: int, rng: torch.Generator | Share) -> Float[Tensor, "b p"]:
+        """The stimuli of a step, or this process's share, scaled, on the device; a RuntimeError says why they could
+        not be read.
+        """
         for later in range(step, step + AHEAD + 1):
             if later not in self._ahead:
-                self._ahead[later] = self._thread.submit(self._read, later)
+                own = rng.rows.numpy(force=True) if isinstance(rng, Share) else slice(None)
+                self._ahead[later] = self._thread.submit(self._read, later, own)
         try:
             x = self._ahead.pop(step).result()
         except Exception as error:
             raise RuntimeError(f"the stimuli of step {step + 1} could not be read: {error}") from error
         return scaled(x.to(self._device, non_blocking=True))
 
-    def _read(self, step: int) -> Shaped[Tensor, "b p"]:
+    def _read(self, step: int, own: Integer[np.ndarray, " b"] | slice) -> Shaped[Tensor, "b p"]:
         check_file(self._x)
-        drawn = np.random.default_rng((self._seed, step)).integers(len(self._rows), size=self._batch_size)
-        found = torch.from_numpy(self._x[self._rows[drawn]].reshape(self._batch_size, -1))
+        drawn = np.random.default_rng((self._seed, step)).integers(len(self._rows), size=self._batch_size)[own]
+        found = torch.from_numpy(self._x[self._rows[drawn]].reshape(len(drawn), -1))
         # From pinned memory a GPU copies while it computes.
         return found.pin_memory() if self._device.type == "cuda" else found
 

@@ -17,6 +17,7 @@ from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import write_checkpoint
 from gaia_explore.training.member import Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
+from gaia_explore.training.processes import agreed, is_first, join, size
 from gaia_explore.training.program import Program
 from gaia_explore.training.stop import Stopper, StopRequest
 from gaia_explore.training.watching import Watch
@@ -151,9 +152,13 @@ def fit_many(
     -------
     What :func:`fit` returns, for each task.
     """
+    join()
+    if size() > 1 and len(tasks) > 1:
+        raise ValueError(f"train_many must run in one process, got {size()}: they train one model together, by train")
     place = choose_device(device)
     keep_freed_memory()
-    watch = watch or Watch(None, 1)
+    progress = progress and is_first()
+    watch = watch if watch is not None and is_first() else Watch(None, 1)
     with _cpu_threads(threads):
         members = [Member(task, course, place, len(tasks)) for task in tasks]
         with (
@@ -196,14 +201,14 @@ def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: 
         if program.step % course.evaluate_every == 0:
             program.evaluate()
         for member in program.members:
-            wish = stop.reason or member.board.wish()
+            wish = agreed(stop.reason or member.board.wish())
             seen = member.look(wish)
             # Where a lost training ends must not depend on whether somebody watches.
             if wish is not None or program.step in ends:
                 member.health = seen
             member.board.show(partial(member.progress, seen))
-            if not member.over and member.task.checkpoint is not None and program.step % course.checkpoint_every == 0:
-                write_checkpoint(member.task.checkpoint, *program.result(member, seen))
+            if not member.over and member.checkpoint is not None and program.step % course.checkpoint_every == 0:
+                write_checkpoint(member.checkpoint, *program.result(member, seen))
             if not member.over and program.step in watch.ends(started):
                 watch.show(program.step, partial(program.result, member, seen))
         _let_go(program, watch)
@@ -214,8 +219,8 @@ def _let_go(program: Program, watch: Watch):
     over = [member for member in program.members if member.over]
     for member in over:
         member.result = program.result(member, member.health)
-        if member.task.checkpoint is not None:
-            write_checkpoint(member.task.checkpoint, *member.result)
+        if member.checkpoint is not None:
+            write_checkpoint(member.checkpoint, *member.result)
         watch.show(member.step, partial(program.result, member, member.health))
     if over:
         program.narrow()

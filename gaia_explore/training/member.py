@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
-from gaia_explore.models import Config
+from gaia_explore.models import Config, over_all
 from gaia_explore.training.board import Board
 from gaia_explore.training.checkpoint import read_checkpoint
 from gaia_explore.training.feeding import fits
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
+from gaia_explore.training.processes import is_first, share_of
 
 Result = tuple[dict[str, Tensor], dict[str, Any]]
 """A run's tensors and its description."""
@@ -77,7 +78,10 @@ class Member:
         # Weights are drawn on the CPU, so that a seed gives the same ones on every device.
         self.model = task.config.build(self.shape, torch.Generator().manual_seed(task.seed)).to(device)
         self.rng = torch.Generator(device).manual_seed(task.seed)
-        self.board = Board(None if path is None else path.parent, among)
+        self.chance = share_of(self.rng, course.batch_size)
+        # All processes read a checkpoint, one writes.
+        self.checkpoint = path if is_first() else None
+        self.board = Board(None if self.checkpoint is None else self.checkpoint.parent, among)
         self.step = 0
         self.terms: list[str] = []
         self.history: list[Float[np.ndarray, "s t"]] = []
@@ -105,7 +109,9 @@ class Member:
 
         Where they are reproduced better than before, keep copies of the players' weights.
         """
-        error = float(self.model.held_out_error(held_out, torch.Generator(self.device).manual_seed(self.task.seed)))
+        looked = self.model.held_out_error(held_out, torch.Generator(self.device).manual_seed(self.task.seed))
+        # Processes that see it rounded differently must not stop at different steps.
+        error = float(over_all(looked, self.chance))
         if error < min(self.held_out_error.values(), default=math.inf):
             self.best = {name: tensor.clone() for name, tensor in weights.items()}
         self.held_out_error[self.step] = error

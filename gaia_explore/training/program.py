@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from gaia_explore.models import stack
+from gaia_explore.models import Share, over_all, stack
 from gaia_explore.training.feeding import Resident, Streamed, Together, feed_of, resident, scaled
 from gaia_explore.training.health import Health
 from gaia_explore.training.member import Member, Result
@@ -50,7 +50,9 @@ class Program:
         self._alone = len(configs) == 1
         models = [member.model for member in self.members]
         self._model = models[0] if self._alone else stack(models)
-        self._rng: Any = self.members[0].rng if self._alone else [member.rng for member in self.members]
+        self._rng: Any = self.members[0].chance if self._alone else [member.rng for member in self.members]
+        chance = self.members[0].chance
+        self._share = chance if self._alone and isinstance(chance, Share) else None
         rates = [config.learning_rates() for config in configs]
         self._players: dict[str, Player] = {}
         for name, module in self._model.players().items():
@@ -83,7 +85,10 @@ class Program:
         return Together([(m.task.x, m.task.rows) for m in self.members], batch_size=size, device=self._device)
 
     def advance(self, until: int, stop: StopRequest):
-        """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device."""
+        """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device.
+
+        Several processes each take theirs, and what they recorded of their shares is averaged at the end.
+        """
         recorded: list[Tensor] = []
         terms: list[str] = []
         course = self._course
@@ -96,13 +101,21 @@ class Program:
             if self._model.config.schedule == "cosine":
                 factor = 0.5 * (1 + math.cos(math.pi * self.step / course.steps))
             for name, player in self._players.items():
+                if self._share is not None:
+                    self._share.average(player.gradient)
                 player.step(played.objectives[name].pace.detach(), factor)
             terms = terms or list(played.terms)
             recorded.append(torch.stack([played.terms[name].float() for name in terms], -1))
             self.step += 1
-            if stop.asked():
+            # Several processes end together, between two blocks.
+            if stop.asked() and self._share is None:
                 break
-        history = torch.stack(recorded).reshape(len(recorded), len(self.members), len(terms)).cpu().numpy()
+        history = (
+            over_all(torch.stack(recorded), self._rng)
+            .reshape(len(recorded), len(self.members), len(terms))
+            .cpu()
+            .numpy()
+        )
         for i, member in enumerate(self.members):
             member.step, member.terms = self.step, terms
             member.history.append(history[:, i])
