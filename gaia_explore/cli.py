@@ -1,4 +1,4 @@
-"""The command line: ``gaia-explore demo | study | run | train | pack``."""
+"""The command line: ``gaia-explore demo | study | run | sweep | collect | train | pack``."""
 
 import argparse
 import json
@@ -19,14 +19,19 @@ QUICK_STEPS = 30
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; bad input is told in one line, with exit status 2."""
+    """Run one command.
+
+    The exit status is 1 where some of its work failed, 2 for bad input, which is told, and 130 after Ctrl-C.
+    """
     arguments = _parser().parse_args(argv)
     try:
-        arguments.command(arguments)
-    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        return arguments.command(arguments) or 0
+    except (ValueError, TypeError, OSError, ModuleNotFoundError, RuntimeError) as error:
         print(f"gaia-explore: {error}", file=sys.stderr)
         return 2
-    return 0
+    except KeyboardInterrupt as interrupt:
+        print(f"gaia-explore: interrupted{': ' * bool(interrupt.args)}{interrupt}", file=sys.stderr)
+        return 130
 
 
 def demo(arguments: argparse.Namespace):
@@ -74,7 +79,7 @@ def run_notebook(arguments: argparse.Namespace):
 
 def train(arguments: argparse.Namespace):
     """One training, from a command line or torchrun: what is in the folder is continued."""
-    fields = dict(map(_parameter, arguments.config))
+    fields = dict(_parameter(text, "-c") for text in arguments.config)
     config = config_from_dict({"model": arguments.model} | fields)
     shown = _stimuli(arguments)
     held_out = None
@@ -108,6 +113,37 @@ def _stimuli(arguments: argparse.Namespace) -> Any:
     return stimuli.planar(name, n=arguments.sample, seed=arguments.seed)
 
 
+def sweep(arguments: argparse.Namespace) -> int:
+    """One notebook for every combination of values, resumable; here or on a cluster."""
+    declared = batch.Declarations(arguments.notebook)
+    grid = {name: declared[name].read_list(text) for name, text in map(_named, arguments.grid)}
+    parameters = {name: declared[name].read(text) for name, text in map(_named, arguments.parameter)}
+    if arguments.quick:
+        parameters["quick"] = True
+    swept = batch.sweep(
+        arguments.notebook,
+        grid,
+        seeds=arguments.seeds,
+        parameters=parameters,
+        out=arguments.out,
+        jobs=arguments.jobs,
+        scheduler=arguments.scheduler,
+        retries=arguments.retries,
+        dry_run=arguments.dry_run,
+    )
+    if arguments.dry_run:
+        print(swept.table.to_string(index=False))
+        return 0
+    print(swept)
+    return int(len(swept.failed) > 0)
+
+
+def collect(arguments: argparse.Namespace):
+    """One table of the parameters and scores of a sweep's finished runs, as Parquet and CSV."""
+    table = batch.collect(arguments.out)
+    print(f"{len(table)} rows, {len(table.columns)} columns: {arguments.out / 'table.parquet'}, table.csv")
+
+
 def pack(arguments: argparse.Namespace):
     """Decode a folder of pictures, an HDF5 or an IDX file once, into one file of bytes; resumable."""
     listing = stimuli.pictures.find(arguments.source, size=arguments.size, partial=arguments.partial)
@@ -118,10 +154,15 @@ def pack(arguments: argparse.Namespace):
     print(f"{len(packed)} stimuli of {shape}, {len(packed.attributes.columns)} attributes: {arguments.out}")
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _named(text: str, option: str = "-g and -p") -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise ValueError(f"-p and -c must be name=value, got {text!r}")
+        raise ValueError(f"{option} must be name=value, got {text!r}")
+    return name, value
+
+
+def _parameter(text: str, option: str = "-p") -> tuple[str, Any]:
+    name, value = _named(text, option)
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
@@ -166,6 +207,18 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--threads", type=int, default=1, help="CPU threads of each process (default 1)")
     added.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    added = command("sweep", sweep, "runs/sweep")
+    added.add_argument("notebook", type=Path)
+    added.add_argument("-g", "--grid", action="append", default=[], metavar="NAME=VALUE,VALUE", help="to combine")
+    added.add_argument("--seeds", type=int, metavar="N", help="each combination with seed = 0 to N - 1")
+    added.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="for all runs")
+    added.add_argument("--jobs", type=int, default=2, help="notebooks at a time, one thread each (default 2)")
+    added.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://…, or local for one of our own")
+    added.add_argument("--retries", type=int, default=0, help="how often a run that fails is tried again (default 0)")
+    added.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    added = commands.add_parser("collect", help=(collect.__doc__ or "").splitlines()[0])
+    added.set_defaults(command=collect)
+    added.add_argument("out", type=Path, metavar="FOLDER", help="the sweep's")
     added = commands.add_parser("pack", help=(pack.__doc__ or "").splitlines()[0])
     added.set_defaults(command=pack)
     added.add_argument("source", type=Path, metavar="FOLDER", help="the folder, or an HDF5 or IDX file")

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 import gaia_explore as ge
@@ -90,8 +92,8 @@ def test_a_training_is_begun_and_continued_from_the_command_line(tmp_path: Path,
     ("options", "message"),
     [
         (["run", "none.ipynb"], "gaia-explore: notebook must be a file, got none.ipynb\n"),
-        (["run", "none.ipynb", "-p", "steps"], "gaia-explore: -p and -c must be name=value, got 'steps'\n"),
-        (["run", "none.ipynb", "-p", "a b=3"], "gaia-explore: -p and -c must be name=value, got 'a b=3'\n"),
+        (["run", "none.ipynb", "-p", "steps"], "gaia-explore: -p must be name=value, got 'steps'\n"),
+        (["run", "none.ipynb", "-p", "a b=3"], "gaia-explore: -p must be name=value, got 'a b=3'\n"),
         (["train", "AE", "birds"], "gaia-explore: stimuli must be faces, the folder of a pack, or one of circles, "),
         (["train", "AE", "moons", "-c", "alpha=1"], "gaia-explore: AE has no field 'alpha'; it has latent_dim, "),
     ],
@@ -100,6 +102,85 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str, capsys:
     assert cli.main(options) == 2
     told = capsys.readouterr().err
     assert told.startswith(message) and told.count("\n") == 1
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """A notebook with parameters that a sweep can set."""
+    declared = (
+        "a: int = 2  # any",
+        'model: str = "AE"  # which',
+        "seed: int = 0",
+        "quick: bool = False",
+        'out_dir: str = "x"',
+    )
+    source = "\n".join(declared)
+    cell = new_code_cell(source, metadata={"tags": ["parameters"]})
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=[cell], metadata=metadata), tmp_path / "n.ipynb")
+    return tmp_path / "n.ipynb"
+
+
+def test_a_sweep_reads_values_by_their_declared_types(
+    squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    seen: list[Any] = []
+    table = pd.DataFrame({"run": ["a=1"], "status": ["finished"], "cell": "", "message": ""})
+
+    def pretended(*arguments: Any, **options: Any) -> batch.Sweep:
+        seen.append((arguments, options))
+        return batch.Sweep(out=tmp_path, table=table)
+
+    monkeypatch.setattr(batch, "sweep", pretended)
+    options = ["-g", "a=1,2", "-g", "model=ae,1", "--seeds", "5", "-p", "quick=true", "--jobs", "3", "--retries", "1"]
+    command = ["sweep", str(squares), *options, "--scheduler", "local", "--out", str(tmp_path)]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"1 runs in {tmp_path}: 1 finished\n"
+    (arguments, keywords) = seen[0]
+    assert arguments == (squares, {"a": [1, 2], "model": ["ae", "1"]})
+    expected = {"seeds": 5, "parameters": {"quick": True}, "out": tmp_path, "jobs": 3, "scheduler": "local"}
+    assert keywords == {**expected, "retries": 1, "dry_run": False}
+    table["status"] = "failed"
+    assert cli.main([*command, "--quick"]) == 1
+
+
+def test_a_dry_run_prints_the_plan_and_needs_no_kernel(
+    squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.main(["sweep", str(squares), "-g", "a=1,2", "--dry-run", "--out", str(tmp_path / "out")]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["run", "status", "why"],
+        ["a=1", "new"],
+        ["a=2", "new"],
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_of_what_is_not_declared_lists_what_is(squares: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["sweep", str(squares), "-g", "b=1"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "gaia-explore: parameters must be declared by n.ipynb (a, model, seed, quick, out_dir), got ['b']"
+    )
+    assert "\n  a: int = 2  # any\n" in told
+    assert cli.main(["sweep", str(squares), "-g", "b"]) == 2
+    assert capsys.readouterr().err == "gaia-explore: -g and -p must be name=value, got 'b'\n"
+
+
+def test_ctrl_c_says_how_to_go_on(squares: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def interrupted(*arguments: Any, **options: Any):
+        raise KeyboardInterrupt("1 of 3 runs are finished; the same sweep again goes on")
+
+    monkeypatch.setattr(batch, "sweep", interrupted)
+    assert cli.main(["sweep", str(squares), "-g", "a=1"]) == 130
+    told = "gaia-explore: interrupted: 1 of 3 runs are finished; the same sweep again goes on\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_sweep_is_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(batch, "collect", lambda out: pd.DataFrame({"run": ["a=1", "a=2"], "r": [1, 2]}))
+    assert cli.main(["collect", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"2 rows, 2 columns: {tmp_path / 'table.parquet'}, table.csv\n"
 
 
 def test_an_unknown_command_shows_the_usage(capsys: pytest.CaptureFixture[str]):

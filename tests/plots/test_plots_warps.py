@@ -43,6 +43,13 @@ class MagnifyingCodec(LinearCodec):
         return np.full(len(z), self.factor)
 
 
+class OneByOneCodec(LinearCodec):
+    """Cannot measure no codes at all, as a model cannot."""
+
+    def magnification(self, z):
+        return np.concatenate([np.ones(1) for _ in z])
+
+
 class PolarCodec:
     """Takes a code for a radius and an angle; its magnification is the radius."""
 
@@ -165,6 +172,17 @@ def test_mesh_on_a_plane_of_a_larger_latent_space_has_one_colour():
     mesh = hull_mesh(np.random.default_rng(0).random((30, 3)), 8)
     (drawn,) = traces(plots.warp(codec, mesh), "mesh")
     assert counted(edges_of(drawn)) == counted(codec.decode(mesh.vertices)[mesh.edges])
+
+
+def test_codes_near_a_line_have_a_mesh_without_edges_which_is_drawn():
+    t = np.linspace(0, 1, 50)
+    # Three grid positions lie in this hull, no two of them next to each other.
+    needle = np.stack([t, t + 1e-3 * np.sin(40 * t)], axis=1)
+    mesh = hull_mesh(needle, n=3)
+    assert len(mesh.vertices) and not len(mesh.edges)
+    figure = plots.warp(OneByOneCodec(), mesh)
+    assert not any(trace.marker.showscale for trace in figure.data)
+    assert [trace.name for trace in figure.data][-1] == "convex hull"
 
 
 def test_outline_of_the_hull_is_closed():

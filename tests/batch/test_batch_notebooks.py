@@ -17,8 +17,10 @@ from PIL import Image
 
 import gaia_explore as ge
 from gaia_explore import batch
+from gaia_explore.batch.kernels import OwnKernel
+from gaia_explore.batch.notebooks import FIGURE, WIDGET
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if path.stem != "0-start")
 
 
@@ -147,7 +149,7 @@ def planted(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_kernel_is_of_this_environment_whatever_kernel_is_installed_by_its_name(planted: Path):
-    specs = [made(kernel_name="python3").kernel_spec for made in (AsyncKernelManager, batch.OwnKernel)]
+    specs = [made(kernel_name="python3").kernel_spec for made in (AsyncKernelManager, OwnKernel)]
     assert [spec.argv[0] for spec in specs if spec] == [str(planted), sys.executable]
 
 
@@ -164,8 +166,8 @@ def test_a_notebook_that_is_not_there_is_named(tmp_path: Path):
 
 
 def test_a_page_has_its_figures_alive_with_one_script_and_no_widgets():
-    figure = {batch.FIGURE: {"data": [{"type": "scatter", "y": [1, 2]}], "layout": {}}}
-    widget = {batch.WIDGET: {"model_id": "x"}, "text/plain": "a slider that is gone"}
+    figure = {FIGURE: {"data": [{"type": "scatter", "y": [1, 2]}], "layout": {}}}
+    widget = {WIDGET: {"model_id": "x"}, "text/plain": "a slider that is gone"}
     cells = [
         new_code_cell("figure", outputs=[new_output("display_data", figure)]),
         new_code_cell("figure", outputs=[new_output("display_data", figure), new_output("display_data", widget)]),
@@ -177,21 +179,20 @@ def test_a_page_has_its_figures_alive_with_one_script_and_no_widgets():
     assert "a slider that is gone" not in page and "told" in page
 
 
-@pytest.mark.parametrize("before", [None, "svg"])
-def test_the_renderer_is_the_callers_again_afterwards(
-    before: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.slow
+def test_a_kernel_draws_figures_as_data_and_leaves_this_process_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    if before is None:
-        monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
-    else:
-        monkeypatch.setenv("PLOTLY_RENDERER", before)
-    seen: list[str | None] = []
+    monkeypatch.setenv("PLOTLY_RENDERER", "svg")
+    path = notebook(tmp_path / "n.ipynb", "a: int = 2  # any", "import os\nos.environ['PLOTLY_RENDERER']")
+    before = Path.cwd()
+    page = batch.execute(path, tmp_path / "out")
+    assert "plotly_mimetype" in page.read_text()
+    assert os.environ["PLOTLY_RENDERER"] == "svg" and Path.cwd() == before
 
-    def pretended(source: str, target: str, **_: Any):
-        seen.append(os.environ.get("PLOTLY_RENDERER"))
-        nbformat.write(nbformat.read(source, as_version=4), target)
 
-    monkeypatch.setattr(papermill, "execute_notebook", pretended)
-    batch.execute(notebook(tmp_path / "n.ipynb", "a: int = 2  # any"), tmp_path / "out")
-    assert seen == ["plotly_mimetype"]
-    assert os.environ.get("PLOTLY_RENDERER") == before
+def test_a_parameter_of_another_type_is_an_error_before_anything_runs(tmp_path: Path):
+    path = notebook(tmp_path / "n.ipynb", "a: int = 2  # any")
+    with pytest.raises(TypeError, match=r"a must be an int \(a: int = 2  # any\), got '7'\nn.ipynb declares:"):
+        batch.execute(path, tmp_path / "out", {"a": "7"})
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,119 @@
+"""A sweep while it runs: one bar, and a line for each notebook under way; plain lines where there is no terminal."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from tqdm.auto import tqdm
+
+from gaia_explore.batch.running import Outcome, Task
+from gaia_explore.runs import Run
+from gaia_explore.training import PROGRESS, read_checkpoint
+
+EVERY = 1.0
+"""Seconds between two looks at the notebooks that are under way."""
+
+MOST_LINES = 8
+SMOOTH = 50
+"""Steps that a loss is averaged over."""
+
+
+@final
+class Progress:
+    """Shows how far a sweep is, read from the folders of its runs, wherever they run; use as a context.
+
+    Parameters
+    ----------
+    tasks
+        What the sweep does.
+    total, done
+        Runs of the whole sweep, and how many of them were finished before it.
+    shown
+        False shows nothing.
+    """
+
+    def __init__(self, tasks: Sequence[Task], *, total: int, done: int, shown: bool):
+        self._waiting = {task.name: task for task in tasks}
+        self._total, self._n, self._shown = total, done, shown
+        self._failed = 0
+        self._live = shown and (sys.stderr.isatty() or _in_notebook())
+        self._lines: list[Any] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        if self._live:
+            self._bar = tqdm(total=self._total, initial=self._n, desc="sweep", unit="run", dynamic_ncols=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self._ended.set()
+        if self._live:
+            self._thread.join()
+            for line in self._lines:
+                line.close()
+            self._bar.close()
+
+    def tell(self, outcome: Outcome):
+        """A run has ended."""
+        self._waiting.pop(outcome.name, None)
+        self._n += outcome.status in ("finished", "done", "failed")
+        self._failed += outcome.status == "failed"
+        if self._live:
+            self._bar.update(outcome.status in ("finished", "done", "failed"))
+            self._bar.set_postfix_str(f"{self._failed} failed" if self._failed else "")
+        elif self._shown:
+            what = ": ".join(word for word in (outcome.status, outcome.cell, outcome.message) if word)
+            print(
+                f"{self._n}/{self._total} {outcome.name}: {what}, {outcome.seconds:.0f} s", file=sys.stderr, flush=True
+            )
+
+    def lines(self) -> list[str]:
+        """A line for each notebook that is under way."""
+        return [line for task in list(self._waiting.values()) if (line := line_of(task)) is not None]
+
+    def _watch(self):
+        while not self._ended.wait(EVERY):
+            lines = self.lines()
+            shown = lines[:MOST_LINES]
+            if len(lines) > MOST_LINES:
+                shown[-1] = f"… and {len(lines) - MOST_LINES + 1} more"
+            while len(self._lines) < len(shown):
+                self._lines.append(tqdm(bar_format="{desc}", position=len(self._lines) + 1, leave=False))
+            for i, line in enumerate(self._lines):
+                line.set_description_str(shown[i] if i < len(shown) else "")
+
+
+def line_of(task: Task) -> str | None:
+    """How far a notebook is: its cell and, while it trains, step and loss; None where it is not under way."""
+    attempt = task.place.attempt()
+    if attempt is None or attempt.get("sweep") != task.sweep or attempt["status"] != "running":
+        return None
+    line = f"{task.name}  cell {attempt['cell']} of {attempt['cells']}"
+    training = _training(task.place.unfinished)
+    return line if training is None else f"{line}  {training}"
+
+
+def _training(folder: Path) -> str | None:
+    """Step and loss of the training that last told of itself in a folder, or in one that lies in it."""
+    try:
+        told = [*folder.glob(PROGRESS), *folder.glob(f"*/{PROGRESS}")]
+        run = Run(*read_checkpoint(max(told, key=lambda path: path.stat().st_mtime)))
+    except (OSError, ValueError):
+        # None, or one that ended between two looks.
+        return None
+    errors = [name for name in run.history if not str(name).startswith(("w_", "pace_"))]
+    name = "pixel_error" if "pixel_error" in errors else errors[0]
+    loss = run.history[name].iloc[-SMOOTH:].mean()
+    return f"step {run.description['step']} of {run.description['steps']}, {name} {loss:.4g}"
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
