@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, final
 
 import nbformat
 import papermill
 import psutil
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
+from traitlets import default
 
 ENGINE = "gaia_explore"
 
@@ -28,6 +31,16 @@ SILENT.propagate = False
 
 OnCell = Callable[[int, int], None]
 """Told before a code cell runs: the process id of its kernel, and which code cell it is, from 1."""
+
+
+@final
+class OwnKernel(AsyncKernelManager):
+    """A kernel of the very Python that asks for it, whatever else is installed under the name ``python3``."""
+
+    @default("kernel_spec_manager")
+    def _no_installed_kernels(self) -> KernelSpecManager:
+        # Where it finds none installed, ipykernel's own is taken, which starts sys.executable.
+        return KernelSpecManager(kernel_dirs=[])
 
 
 class _Engine(Engine):

@@ -187,8 +187,8 @@ def _warped(codec: Codec, mesh: Mesh, magnification: bool) -> tuple[Mesh, Float[
     if warped.vertices.shape[1] != 2:
         raise ValueError(f"codec must decode to 2 dimensions to be drawn in a plane, got {warped.vertices.shape[1]}")
     # Codes that nearly lie on a line, as a barely trained VAE's do, have a hull that a grid meets in single vertices.
-    measured = magnification and isinstance(codec, Magnifier) and mesh.vertices.shape[1] == 2 and len(mesh.edges)
-    if not measured:
+    drawable = mesh.vertices.shape[1] == 2 and len(mesh.edges) > 0
+    if not (magnification and drawable and isinstance(codec, Magnifier)):
         return warped, np.empty(0)
     factors = codec.magnification(mesh.vertices[mesh.edges].mean(axis=1))
     if not np.isfinite(factors).all():
