@@ -17,8 +17,10 @@ EVERY = 1.0
 """Seconds between two looks at the notebooks that are under way."""
 
 MOST_LINES = 8
+LOSS = "pixel_error"
+"""The loss that every model has."""
 SMOOTH = 50
-"""Steps that a loss is averaged over."""
+"""Steps that it is averaged over."""
 
 
 @final
@@ -106,10 +108,11 @@ def _training(folder: Path) -> str | None:
     except (OSError, ValueError):
         # None, or one that ended between two looks.
         return None
-    errors = [name for name in run.history if not str(name).startswith(("w_", "pace_"))]
-    name = "pixel_error" if "pixel_error" in errors else errors[0]
-    loss = run.history[name].iloc[-SMOOTH:].mean()
-    return f"step {run.description['step']} of {run.description['steps']}, {name} {loss:.4g}"
+    steps = f"step {run.description['step']} of {run.description['steps']}"
+    if LOSS not in run.history:
+        # Before its first step.
+        return steps
+    return f"{steps}, {LOSS} {run.history[LOSS].iloc[-SMOOTH:].mean():.4g}"
 
 
 def _in_notebook() -> bool:

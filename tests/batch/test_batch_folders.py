@@ -112,7 +112,7 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch, *, halfway: bool):
         return guard
 
     def half_removed(folder: Path, *_: Any):
-        for path in sorted(folder.iterdir())[:1] if folder.exists() else []:
+        for path in sorted(folder.iterdir())[-1:] if folder.exists() else []:
             path.unlink()
 
     monkeypatch.setattr(folders, "write_atomically", guarded(folders.write_atomically))
@@ -141,6 +141,9 @@ def test_killed_at_any_step_a_run_is_whole_or_not_there_and_the_next_sweep_finis
                 killed = False
             except KilledError:
                 pass
+        if before == "unfinished" and place.state(OLD) == ("unfinished", "at cell 0 of 3"):
+            # Should the notebook be changed back, the old attempt is there with all it had.
+            assert (place.unfinished / "left").read_text() == "of old"
         if place.finished.exists():
             record = place.record()
             assert record is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gaia_explore import stimuli
 from gaia_explore.batch import progress
@@ -51,6 +52,13 @@ def test_a_training_is_shown_with_its_step_and_loss(task: Any, told_of: Path, fo
     told_of.rename(one.place.unfinished / folder / "progress.safetensors")
     line = line_of(one)
     assert line is not None and line.startswith("a=1  cell 3 of 9  step 20 of 600, pixel_error 0.")
+
+
+def test_a_training_before_its_first_step_has_no_loss_yet(task: Any):
+    one = under_way(task("a=1"))
+    description = {"step": 0, "steps": 600, "terms": [], "held_out_error": {}}
+    write_checkpoint(one.place.unfinished / "progress.safetensors", {"history": torch.empty(0, 0)}, description)
+    assert line_of(one) == "a=1  cell 3 of 9  step 0 of 600"
 
 
 def test_a_notice_that_is_damaged_is_not_shown(task: Any):
