@@ -25,13 +25,14 @@ class Adam:
         # A tensor as learning rate: it is set on the device, without waiting for it.
         self.rate = torch.zeros(weights.shape[:-1], device=weights.device)
         self._weights = weights
+        on_gpu = weights.device.type == "cuda"
         self._moves = torch.zeros_like(weights) if one_launch else None
         if self._moves is not None:
             self._ages = torch.zeros(1, device=weights.device)
             parts = [(self._moves, gradient, self.exp_avg, self.exp_avg_sq)]
             # At a rate and a decay of 1 AdamW forgets its parameter, and leaves there Adam's move at rate 1.
             groups = [{"params": [nn.Parameter(self._moves)]}]
-            self._adam = torch.optim.AdamW(groups, lr=1.0, weight_decay=1.0, fused=True)
+            self._adam = torch.optim.AdamW(groups, lr=1.0, weight_decay=1.0, fused=True, capturable=on_gpu)
         else:
             n = weights.shape[-1]
             self._ages = torch.zeros(self.rate.numel(), device=weights.device)
@@ -39,7 +40,7 @@ class Adam:
             parts = list(zip(*(tensor.view(-1, n).unbind() for tensor in flat), strict=True))
             rates = self.rate.view(-1).unbind()
             groups = [{"params": [nn.Parameter(part[0])], "lr": lr} for part, lr in zip(parts, rates, strict=True)]
-            self._adam = torch.optim.Adam(groups, fused=True)
+            self._adam = torch.optim.Adam(groups, fused=True, capturable=on_gpu)
         for group, part, age in zip(self._adam.param_groups, parts, self._ages.unbind(), strict=True):
             (parameter,) = group["params"]
             parameter.grad = part[1]

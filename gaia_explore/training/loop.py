@@ -18,12 +18,9 @@ from gaia_explore.training.checkpoint import write_checkpoint
 from gaia_explore.training.member import Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.processes import agreed, is_first, join, size
-from gaia_explore.training.program import Program
+from gaia_explore.training.program import MOST_STEPS, Program
 from gaia_explore.training.stop import Stopper, StopRequest
 from gaia_explore.training.watching import Watch
-
-BLOCK = 50
-"""Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
 
 AT_ONCE = {"cpu": 4}
 """Most members of one program by kind of device, elsewhere all: more of them no longer share a CPU's caches."""
@@ -193,7 +190,7 @@ def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: 
     while program.members:
         started = program.step
         # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
-        intervals = (BLOCK, course.evaluate_every, course.checkpoint_every)
+        intervals = (MOST_STEPS, course.evaluate_every, course.checkpoint_every)
         ends = {course.steps} | {started // k * k + k for k in intervals}
         program.advance(min(ends | watch.ends(started)), stop)
         bar.update((program.step - started) * len(program.members))

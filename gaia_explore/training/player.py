@@ -59,7 +59,7 @@ class Player:
         self.adam = Adam(weights, self.gradient, one_launch=n_axes > 0 and weights.device.type != "cpu")
         self.average = None if averaging is None else weights.clone()
 
-    def step(self, pace: Float[Tensor, "*g"], schedule: float):
+    def step(self, pace: Float[Tensor, "*g"], schedule: float | Float[Tensor, ""]):
         """Move against the gradient at ``learning_rate`` × pace × schedule, and forget the gradient."""
         torch.mul(pace, self.learning_rate * schedule, out=self.adam.rate)
         for p, grad in self._copied:

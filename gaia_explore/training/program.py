@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from gaia_explore.models import Share, over_all, stack
+from gaia_explore.training.capturing import Captured
 from gaia_explore.training.feeding import Resident, Streamed, Together, feed_of, resident, scaled
 from gaia_explore.training.health import Health
 from gaia_explore.training.member import Member, Result
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
+
+MOST_STEPS = 50
+"""Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
 
 
 @final
@@ -61,6 +65,11 @@ class Program:
                 module, rate[0] if self._alone else rate, self._model.averaging if configs[0].averaging else None
             )
         self._feed = self._feed_of_members()
+        self._streamed = isinstance(self._feed, Streamed)
+        self._factors = self._schedule().to(self._device)
+        self._now, self._row = (torch.zeros(1, dtype=torch.int64, device=self._device) for _ in range(2))
+        self._terms: list[str] = []
+        self._take = self._captured()
         for i, member in enumerate(self.members):
             for name, player in self._players.items():
                 if member in players:
@@ -73,6 +82,19 @@ class Program:
                 # A member's own model sees its row of the stack.
                 for own, stacked in zip(member.model.parameters(), self._model.parameters(), strict=True):
                     own.data = stacked.data[i]
+
+    def _schedule(self) -> Tensor:
+        """The factor of the learning rates at each step."""
+        steps = self._course.steps
+        if self._model.config.schedule == "constant":
+            return torch.ones(steps, dtype=torch.float64)
+        return torch.tensor([0.5 * (1 + math.cos(math.pi * i / steps)) for i in range(steps)], dtype=torch.float64)
+
+    def _captured(self) -> Captured:
+        why_not = "the stimuli are streamed" if self._streamed else ""
+        why_not = "several processes take it together" if self._share is not None else why_not
+        generators = [member.rng for member in self.members]
+        return Captured(self._one_step, self._device, generators, why_not=why_not)
 
     def _at(self, member: int) -> int | None:
         return None if self._alone else member
@@ -89,36 +111,47 @@ class Program:
 
         Several processes each take theirs, and what they recorded of their shares is averaged at the end.
         """
-        recorded: list[Tensor] = []
-        terms: list[str] = []
-        course = self._course
+        self._now.fill_(self.step)
+        self._row.zero_()
+        n = 0
         while self.step < until:
-            x = self._feed.minibatch(self.step, self._rng)
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=course.precision == "bf16"):
-                played = self._model.play(x, self._rng)
-            torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
-            factor = 1.0
-            if self._model.config.schedule == "cosine":
-                factor = 0.5 * (1 + math.cos(math.pi * self.step / course.steps))
-            for name, player in self._players.items():
-                if self._share is not None:
-                    self._share.average(player.gradient)
-                player.step(played.objectives[name].pace.detach(), factor)
-            terms = terms or list(played.terms)
-            recorded.append(torch.stack([played.terms[name].float() for name in terms], -1))
+            if self._streamed:
+                self._x = self._feed.minibatch(self.step, self._rng)
+            self._take()
             self.step += 1
+            n += 1
             # Several processes end together, between two blocks.
             if stop.asked() and self._share is None:
                 break
-        history = (
-            over_all(torch.stack(recorded), self._rng)
-            .reshape(len(recorded), len(self.members), len(terms))
-            .cpu()
-            .numpy()
-        )
+        history = over_all(self._recorded[:n].clone(), self._rng).reshape(n, len(self.members), -1).cpu().numpy()
         for i, member in enumerate(self.members):
-            member.step, member.terms = self.step, terms
+            member.step, member.terms = self.step, self._terms
             member.history.append(history[:, i])
+
+    def _one_step(self):
+        """One step of all members. What changes from one to the next lies on the device: it may be captured."""
+        x = self._x if self._streamed else self._feed.minibatch(self.step, self._rng)
+        # Nothing is cast twice, and a captured step must not keep what was cast in another.
+        bf16 = self._course.precision == "bf16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
+            played = self._model.play(x, self._rng)
+        torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
+        factor = self._factors[self._now].squeeze(0)
+        for name, player in self._players.items():
+            if self._share is not None:
+                self._share.average(player.gradient)
+            player.step(played.objectives[name].pace.detach(), factor)
+        self._record(played.terms)
+        self._now += 1
+
+    def _record(self, terms: dict[str, Tensor]):
+        if not self._terms:
+            self._terms = list(terms)
+            shape = next(iter(terms.values())).shape
+            self._recorded = torch.zeros((MOST_STEPS, *shape, len(terms)), device=self._device)
+        values = torch.stack([terms[name].float() for name in self._terms], -1)
+        self._recorded.index_copy_(0, self._row, values[None])
+        self._row += 1
 
     def evaluate(self):
         """Let every member that has held-out stimuli look at them, with averaged weights where there are any."""

@@ -11,7 +11,7 @@ from gaia_explore.models import AEConfig, GAIAConfig
 from gaia_explore.networks import FullyConnected
 from gaia_explore.training import board, fit, read_checkpoint, request_stop
 from gaia_explore.training.board import PROGRESS, STOP, Board
-from gaia_explore.training.loop import BLOCK
+from gaia_explore.training.program import MOST_STEPS
 
 CONFIG = AEConfig(network=FullyConnected(hidden_units=8, hidden_layers=2))
 X = np.random.default_rng(0).random((64, 2), dtype=np.float32)
@@ -65,7 +65,7 @@ def test_a_request_is_seen_at_the_end_of_a_block_without_a_watch(tmp_path: Path,
 
     monkeypatch.setattr(Board, "show", asking)
     _, description = fitted(checkpoint=tmp_path / "run")
-    assert description["health"]["reason"] == f"asked by another process at step {BLOCK} of 200"
+    assert description["health"]["reason"] == f"asked by another process at step {MOST_STEPS} of 200"
 
 
 def test_a_request_in_the_last_block_finds_a_finished_training(tmp_path: Path):

@@ -13,8 +13,8 @@ import torch
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
 from gaia_explore.training import choose_device, fit, read_checkpoint
-from gaia_explore.training import loop as loop_module
 from gaia_explore.training.player import Player
+from gaia_explore.training.program import MOST_STEPS
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 X = np.random.default_rng(0).random((64, 2), dtype=np.float32)
@@ -232,7 +232,7 @@ def test_bf16_is_opt_in_and_changes_the_arithmetic_but_not_the_weights_type():
 
 
 def test_the_progress_bar_shows_the_loss_terms(capsys: pytest.CaptureFixture[str]):
-    fitted(GAIAConfig(**SMALL), loop_module.BLOCK + 5, progress=True)
+    fitted(GAIAConfig(**SMALL), MOST_STEPS + 5, progress=True)
     shown = capsys.readouterr().err
     assert "GAIA: 100%" in shown
     assert all(f"{term}=" in shown for term in ("L_x", "L_i", "pixel_error"))

@@ -11,11 +11,11 @@ import torch
 
 from gaia_explore.models import GAIA, AEConfig, Config, GAIAConfig, VAEConfig, stack
 from gaia_explore.networks import Convolutional, FullyConnected
-from gaia_explore.training import Course, Task, fit, fit_many, loop, read_checkpoint, request_stop
+from gaia_explore.training import Course, Task, fit, fit_many, read_checkpoint, request_stop
 from gaia_explore.training.adam import Adam
 from gaia_explore.training.board import Board
 from gaia_explore.training.player import Player
-from gaia_explore.training.program import Program
+from gaia_explore.training.program import MOST_STEPS, Program
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=16, hidden_layers=2)}
 SETS = [np.random.default_rng(i).random((40 + 7 * i, 2), dtype=np.float32) for i in range(3)]
@@ -265,6 +265,6 @@ def test_a_stack_holds_copies_of_its_members_numbers_and_weights():
 
 
 def test_one_progress_bar_counts_the_steps_of_all(capsys: pytest.CaptureFixture[str]):
-    together(tasks_of(AEConfig(**SMALL), VAEConfig(**SMALL)), Course(steps=loop.BLOCK, batch_size=8), progress=True)
+    together(tasks_of(AEConfig(**SMALL), VAEConfig(**SMALL)), Course(steps=MOST_STEPS, batch_size=8), progress=True)
     shown = capsys.readouterr().err
     assert "AE, VAE × 2: 100%" in shown and "100/100" in shown and "kl=" in shown

@@ -1,0 +1,136 @@
+"""Steps that may be captured: nothing that changes lies in Python, and none waits for the device."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
+from gaia_explore.networks import Convolutional, FullyConnected
+from gaia_explore.training import Course, Task, capturing, fit_many
+from gaia_explore.training.capturing import WARM_UP, Captured
+from gaia_explore.training.member import Member
+from gaia_explore.training.program import Program
+
+SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=1)}
+X = np.random.default_rng(0).random((40, 2), dtype=np.float32)
+COURSE = Course(steps=60, batch_size=16)
+WAITS = ("_local_scalar_dense", "item", "nonzero")
+
+
+class Ops(TorchDispatchMode):
+    """Writes down every operation, with the arguments that are no tensors and the shapes of those that are."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: list[tuple[str, str]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+        plain = tree_map(lambda v: tuple(v.shape) if isinstance(v, torch.Tensor) else v, (args, kwargs))
+        if func.namespace != "profiler":
+            self.seen.append((str(func), "" if "Generator" in str(plain) else str(plain)))
+        return func(*args, **(kwargs or {}))
+
+
+def ops_of_a_step(program: Program) -> list[tuple[str, str]]:
+    with Ops() as ops:
+        program._one_step()
+    return ops.seen
+
+
+@pytest.mark.parametrize(
+    "configs",
+    [
+        [AEConfig(**SMALL, averaging=0.99)],
+        [VAEConfig(**SMALL, schedule="constant")],
+        [GAIAConfig(**SMALL)],
+        [GAIAConfig.published(**SMALL, mixing="minibatch", clip=1.0, discriminator_noise=0.1)],
+        [GAIAConfig(**SMALL, alpha=0.5), GAIAConfig(**SMALL, learning_rate=2e-3)],
+        [GAIAConfig(network=Convolutional(filters=(4, 8), hidden_units=8), latent_dim=4)],
+    ],
+    ids=["AE", "VAE", "GAIA", "published", "two members", "convolutional"],
+)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_step_is_the_same_program_and_waits_for_nothing(configs: list[Config], precision: Any):
+    x = np.random.default_rng(0).random((40, 8, 8, 1), dtype=np.float32) if configs[0].latent_dim == 4 else X
+    course = Course(steps=60, batch_size=16, precision=precision)
+    tasks = [Task(config=config, x=x, seed=i) for i, config in enumerate(configs)]
+    with Program([Member(task, course, torch.device("cpu"), len(tasks)) for task in tasks]) as program:
+        program._one_step()
+        first, second = ops_of_a_step(program), ops_of_a_step(program)
+    assert len(first) > 50 and first == second
+    assert [name for name, _ in first if any(wait in name for wait in WAITS)] == []
+
+
+def test_on_the_cpu_steps_are_taken_as_they_come():
+    taken: list[int] = []
+    step = Captured(lambda: taken.append(1), torch.device("cpu"), why_not="nobody asks")
+    for _ in range(2 * WARM_UP):
+        step()
+    assert len(taken) == 2 * WARM_UP
+
+
+class Streams:
+    """Stands in for a GPU's streams."""
+
+    def wait_stream(self, other: Any):
+        pass
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch):
+    """As much of a GPU as capturing asks for."""
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: Streams())
+    monkeypatch.setattr(torch.cuda, "current_stream", Streams)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: torch.no_grad())
+
+
+def test_after_some_steps_the_captured_one_is_replayed(gpu: None, monkeypatch: pytest.MonkeyPatch):
+    taken: list[str] = []
+    generator = torch.Generator()
+
+    def record(step: Callable[[], None], stream: Any, generators: Any) -> Callable[[], None]:
+        assert list(generators) == [generator]
+        return lambda: taken.append("replayed")
+
+    monkeypatch.setattr(capturing, "record", record)
+    step = Captured(lambda: taken.append("taken"), torch.device("cuda"), [generator])
+    for _ in range(WARM_UP + 2):
+        step()
+    assert taken == ["taken"] * WARM_UP + ["replayed"] * 2
+
+
+def test_what_cannot_be_captured_is_said_once_and_goes_on(
+    gpu: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def record(*_: Any) -> Any:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore about it")
+
+    monkeypatch.setattr(capturing, "record", record)
+    taken: list[int] = []
+    with caplog.at_level(logging.WARNING, logger="gaia_explore"):
+        step = Captured(lambda: taken.append(1), torch.device("cuda"))
+        for _ in range(WARM_UP + 2):
+            step()
+        Captured(lambda: None, torch.device("cuda"), why_not="the stimuli are streamed")
+    begin = "training steps are not captured as a CUDA graph, and take longer: "
+    said = ["operation not permitted when stream is capturing", "the stimuli are streamed"]
+    assert caplog.messages == [begin + why for why in said] and len(taken) == WARM_UP + 2
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("config", [AEConfig(), VAEConfig(), GAIAConfig(), GAIAConfig.published()])
+@pytest.mark.parametrize("members", [1, 3])
+def test_captured_steps_equal_those_taken_one_by_one(config: Config, members: int, monkeypatch: pytest.MonkeyPatch):
+    course = Course(steps=100, batch_size=128)
+    tasks = [Task(config=config, x=X, seed=seed) for seed in range(members)]
+    captured = fit_many(tasks, course, device="cuda", progress=False)
+    monkeypatch.setattr(capturing, "WARM_UP", 10**9)
+    for (tensors, _), (others, _) in zip(captured, fit_many(tasks, course, device="cuda", progress=False), strict=True):
+        for name, tensor in tensors.items():
+            np.testing.assert_allclose(tensor.double(), others[name].double(), atol=1e-4, rtol=0, err_msg=name)
