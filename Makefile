@@ -54,7 +54,7 @@ test: venv ## lint, check types and imports, then run every test with coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --cov $(if $(QUICK),-m "not slow" --cov-fail-under=0)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --durations 20 --cov $(if $(QUICK),-m "not slow" --cov-fail-under=0)
 
 benchmark: $(COMPARED) ## time training steps, side by side with pythae
 	$(BIN)/python tests/benchmarks/steps_per_second.py
