@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -60,7 +61,10 @@ def trains(tmp_path_factory: pytest.TempPathFactory, write: Callable[..., Path])
 def sweep(notebook: Path, out: Path, *options: str) -> "subprocess.Popen[bytes]":
     """A sweep in a process of its own."""
     command = [sys.executable, "-m", "gaia_explore", "sweep", str(notebook), "-g", "learning_rate=0.001,0.01"]
-    return subprocess.Popen([*command, "--jobs", "2", "--out", str(out), *options], stderr=subprocess.PIPE)
+    # Tests that were started in the background of a shell ignore Ctrl-C, and so would what they start.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command += ["--jobs", "2", "--out", str(out), *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heard)
 
 
 def until(happened: Callable[[], object]):
