@@ -79,8 +79,7 @@ def asked(setting: Setting) -> Iterator[None]:
 def rate_of_products(device: torch.device, dtype: torch.dtype, n: int) -> float:
     """Floating-point operations a second of a square matrix product."""
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
-    for _ in range(3):
-        a @ b
+    seconds(lambda: a @ b, device, 3)
     return 2 * n**3 / seconds(lambda: a @ b, device, 10)
 
 
