@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from gaia_explore.batch.running import Outcome, Task
 from gaia_explore.runs import Run
-from gaia_explore.training import PROGRESS, read_checkpoint
+from gaia_explore.training import PROGRESS, in_notebook, read_checkpoint
 
 EVERY = 1.0
 """Seconds between two looks at the notebooks that are under way."""
@@ -41,7 +41,7 @@ class Progress:
         self._waiting = {task.name: task for task in tasks}
         self._total, self._n, self._shown = total, done, shown
         self._failed = 0
-        self._live = shown and (sys.stderr.isatty() or _in_notebook())
+        self._live = shown and (sys.stderr.isatty() or in_notebook())
         self._lines: list[Any] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -113,10 +113,3 @@ def _training(folder: Path) -> str | None:
         # Before its first step.
         return steps
     return f"{steps}, {LOSS} {run.history[LOSS].iloc[-SMOOTH:].mean():.4g}"
-
-
-def _in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return type(shell).__name__ == "ZMQInteractiveShell"

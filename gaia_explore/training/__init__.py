@@ -6,7 +6,7 @@ from gaia_explore.training.health import Health
 from gaia_explore.training.loop import choose_device, fit, fit_many
 from gaia_explore.training.member import Course, Task
 from gaia_explore.training.processes import is_first, meet
-from gaia_explore.training.stop import Stopper
+from gaia_explore.training.stop import Stopper, in_notebook
 
 __all__ = [
     "PROGRESS",
@@ -17,6 +17,7 @@ __all__ = [
     "choose_device",
     "fit",
     "fit_many",
+    "in_notebook",
     "is_first",
     "meet",
     "read_checkpoint",

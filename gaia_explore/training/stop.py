@@ -36,7 +36,7 @@ class StopRequest:
     def __init__(self, *, button: bool, stopper: Stopper | None = None):
         self.reason: str | None = None
         self._stopper = stopper
-        self._wants_button = button and _in_notebook()
+        self._wants_button = button and in_notebook()
         self._display: Any = None
         self._previous: Any = None
 
@@ -104,7 +104,7 @@ class StopRequest:
         self.reason = "the Stop button was pressed"
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this (IPython is there already if so: nothing is imported to find out)."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None

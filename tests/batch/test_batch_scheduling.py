@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import distributed
 import pytest
 
 from gaia_explore.batch import scheduling
@@ -103,7 +104,6 @@ def test_workers_of_our_own_cluster_share_the_gpus_and_others_keep_theirs(
     runs: Any, task: Any, monkeypatch: pytest.MonkeyPatch
 ):
     runs(lambda task, gpu: Outcome(name=task.name, status="finished", message=str(gpu)))
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(distributed, "get_worker", lambda: SimpleNamespace(name=1))
     assert scheduling._on_worker(task("a"), ["A", "B"], 0).message == "B"
     assert scheduling._on_worker(task("a"), [], 0).message == "None"
