@@ -15,7 +15,6 @@ from gaia_explore.models import config_from_dict
 from gaia_explore.training import is_first, write_atomically
 
 DEMO_STEPS = 3000
-QUICK_STEPS = 30
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +87,7 @@ def train(arguments: argparse.Namespace):
     run = runs.train(
         config,
         shown,
-        steps=QUICK_STEPS if arguments.quick else arguments.steps,
+        steps=study.QUICK_STEPS if arguments.quick else arguments.steps,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
         held_out=held_out,

@@ -136,8 +136,8 @@ def train_many(
 
     Of configs, stimuli, seeds and held-out stimuli give one for all, or a list with one a member. Members that differ
     in seeds, stimuli of one shape, learning rates and the numbers of their configs (β, α, slope, weights, margin …)
-    are trained as one batched program, on a GPU hundreds of them. Those that differ in more (AE, VAE or GAIA, the
-    networks, the rule, the schedule, a number that switches something off) are trained program after program.
+    are trained as one batched program. Those that differ in more (AE, VAE or GAIA, the networks, the rule, the
+    schedule, a number that switches something off) are trained program after program.
     Convolutional networks, and stimuli that do not fit on the device, run one after another: a step of them fills a
     device by itself.
 
@@ -155,7 +155,7 @@ def train_many(
         As in :func:`train`, the same for all.
     at_once
         Most members of one program. Where not given, a few on a CPU, and all on a GPU: what a batched program keeps in
-        memory grows with them, some 15 MB a member of the planar GAIA.
+        memory grows with them.
     out
         Folder in which each run has a folder of its own. ``request_stop`` ends all of them, or of one folder that one.
     resume
