@@ -71,7 +71,8 @@ def record(step: Step, stream: torch.cuda.Stream, generators: Sequence[torch.Gen
     for generator in generators:
         graph.register_generator_state(generator)
     torch.cuda.synchronize()
-    with torch.cuda.graph(graph, stream=stream):
+    # What other threads ask of the GPU meanwhile, such as whether a minibatch has been copied, is none of its business.
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         step()
     return graph.replay
 

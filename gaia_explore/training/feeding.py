@@ -1,7 +1,6 @@
-"""Minibatches: of stimuli that live on the device, or of more than fit there, read ahead from their array or file."""
+"""Minibatches of stimuli that live on the device, of one model or of many."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import final
@@ -17,8 +16,6 @@ from gaia_explore.training.memory import free_memory
 
 SHARE = 0.5
 """Share of the memory free on the device that stimuli may take; the networks and their gradients need the rest."""
-AHEAD = 4
-"""Minibatches that are read ahead of the step that runs."""
 
 
 @final
@@ -47,7 +44,10 @@ class Resident:
         self._batch_size = batch_size
         self._x = resident(x, rows, device)
 
-    def minibatch(self, step: int, rng: torch.Generator | Share) -> Float[Tensor, "b p"]:
+    def fetch(self, step: int):
+        """Nothing: all are there."""
+
+    def minibatch(self, rng: torch.Generator | Share) -> Float[Tensor, "b p"]:
         """The stimuli of a step, scaled, on the device; or the share of them that is this process's."""
         own = rng.generator if isinstance(rng, Share) else rng
         rows = torch.randint(len(self._x), (self._batch_size,), generator=own, device=self._x.device)
@@ -95,7 +95,10 @@ class Together:
         self._first = torch.tensor([firsts[id(x), id(rows)] for x, rows in sets], device=device)[:, None]
         self._rows = torch.empty((len(sets), batch_size), dtype=torch.int64, device=device)
 
-    def minibatch(self, step: int, rng: Sequence[torch.Generator]) -> Float[Tensor, "g b p"]:
+    def fetch(self, step: int):
+        """Nothing: all are there."""
+
+    def minibatch(self, rng: Sequence[torch.Generator]) -> Float[Tensor, "g b p"]:
         """The stimuli of a step, scaled, on the device."""
         for rows, size, own in zip(self._rows.unbind(), self._sizes, rng, strict=True):
             rows.random_(size, generator=own)
@@ -106,78 +109,6 @@ class Together:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         pass
-
-
-@final
-class Streamed:
-    """Minibatches that one background thread reads a few steps ahead; which stimuli depends on seed and step alone.
-
-    Parameters
-    ----------
-    x, rows, batch_size, device
-        As in :class:`Resident`.
-    seed
-        Of the draws, which are with replacement; the training's generator is left alone.
-    """
-
-    def __init__(
-        self,
-        x: Shaped[np.ndarray, "n *x"],
-        rows: Integer[np.ndarray, " m"],
-        *,
-        batch_size: int,
-        seed: int,
-        device: torch.device,
-    ):
-        self._x = x
-        self._rows = rows
-        self._batch_size = batch_size
-        self._seed = seed
-        self._device = device
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="minibatches")
-        self._ahead: dict[int, Future[Tensor]] = {}
-
-    def minibatch(self, step: int, rng: torch.Generator | Share) -> Float[Tensor, "b p"]:
-        """The stimuli of a step, or this process's share, scaled, on the device; a RuntimeError says why they could
-        not be read.
-        """
-        for later in range(step, step + AHEAD + 1):
-            if later not in self._ahead:
-                own = rng.rows.numpy(force=True) if isinstance(rng, Share) else slice(None)
-                self._ahead[later] = self._thread.submit(self._read, later, own)
-        try:
-            x = self._ahead.pop(step).result()
-        except Exception as error:
-            raise RuntimeError(f"the stimuli of step {step + 1} could not be read: {error}") from error
-        return scaled(x.to(self._device, non_blocking=True))
-
-    def _read(self, step: int, own: Integer[np.ndarray, " b"] | slice) -> Shaped[Tensor, "b p"]:
-        check_file(self._x)
-        drawn = np.random.default_rng((self._seed, step)).integers(len(self._rows), size=self._batch_size)[own]
-        found = torch.from_numpy(self._x[self._rows[drawn]].reshape(len(drawn), -1))
-        # From pinned memory a GPU copies while it computes.
-        return found.pin_memory() if self._device.type == "cuda" else found
-
-    def __enter__(self) -> "Streamed":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        self._thread.shutdown(cancel_futures=True)
-
-
-def feed_of(
-    x: Shaped[np.ndarray, "n *x"],
-    rows: Integer[np.ndarray, " m"],
-    batch_size: int,
-    seed: int,
-    device: torch.device,
-    *,
-    stream: bool,
-) -> Resident | Streamed:
-    """The minibatches of a training, of the one kind or the other."""
-    if stream:
-        return Streamed(x, rows, batch_size=batch_size, seed=seed, device=device)
-    return Resident(x, rows, batch_size=batch_size, device=device)
 
 
 def fits(x: Shaped[np.ndarray, "n *x"], rows: Integer[np.ndarray, " m"], device: torch.device) -> bool:

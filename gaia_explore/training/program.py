@@ -11,11 +11,12 @@ from torch import Tensor
 
 from gaia_explore.models import Share, over_all, stack
 from gaia_explore.training.capturing import Captured
-from gaia_explore.training.feeding import Resident, Streamed, Together, feed_of, resident, scaled
+from gaia_explore.training.feeding import Resident, Together, resident, scaled
 from gaia_explore.training.health import Health
 from gaia_explore.training.member import Member, Result
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
+from gaia_explore.training.streaming import Streamed
 
 MOST_STEPS = 50
 """Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
@@ -65,7 +66,6 @@ class Program:
                 module, rate[0] if self._alone else rate, self._model.averaging if configs[0].averaging else None
             )
         self._feed = self._feed_of_members()
-        self._streamed = isinstance(self._feed, Streamed)
         self._factors = self._schedule().to(self._device)
         self._now, self._row = (torch.zeros(1, dtype=torch.int64, device=self._device) for _ in range(2))
         self._terms: list[str] = []
@@ -91,8 +91,7 @@ class Program:
         return torch.tensor([0.5 * (1 + math.cos(math.pi * i / steps)) for i in range(steps)], dtype=torch.float64)
 
     def _captured(self) -> Captured:
-        why_not = "the stimuli are streamed" if self._streamed else ""
-        why_not = "several processes take it together" if self._share is not None else why_not
+        why_not = "" if self._share is None else "several processes take it together"
         generators = [member.rng for member in self.members]
         return Captured(self._one_step, self._device, generators, why_not=why_not)
 
@@ -102,8 +101,8 @@ class Program:
     def _feed_of_members(self) -> Resident | Streamed | Together:
         first, size = self.members[0], self._course.batch_size
         if self._alone:
-            seed, stream = first.task.seed, first.streamed
-            return feed_of(first.task.x, first.rows, size, seed, self._device, stream=stream)
+            data: dict[str, Any] = {"x": first.task.x, "rows": first.rows, "batch_size": size, "device": self._device}
+            return Streamed(**data, seed=first.task.seed, share=self._share) if first.streamed else Resident(**data)
         return Together([(m.task.x, m.task.rows) for m in self.members], batch_size=size, device=self._device)
 
     def advance(self, until: int, stop: StopRequest):
@@ -115,8 +114,7 @@ class Program:
         self._row.zero_()
         n = 0
         while self.step < until:
-            if self._streamed:
-                self._x = self._feed.minibatch(self.step, self._rng)
+            self._feed.fetch(self.step)
             self._take()
             self.step += 1
             n += 1
@@ -130,7 +128,7 @@ class Program:
 
     def _one_step(self):
         """One step of all members. What changes from one to the next lies on the device: it may be captured."""
-        x = self._x if self._streamed else self._feed.minibatch(self.step, self._rng)
+        x = self._feed.minibatch(self._rng)
         # Nothing is cast twice, and a captured step must not keep what was cast in another.
         bf16 = self._course.precision == "bf16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
