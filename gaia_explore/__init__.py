@@ -54,14 +54,14 @@ if TYPE_CHECKING:
     from gaia_explore.paths import Continuum, Neighbourhood, continuum
     from gaia_explore.runs import Run, load, train, train_many
     from gaia_explore.stimuli import Scaler, Stimuli
-    from gaia_explore.training import request_stop
+    from gaia_explore.training import Augmentation, request_stop
 
 _HOMES = {
     **dict.fromkeys(("Scaler", "Stimuli"), "stimuli"),
     **dict.fromkeys(("AEConfig", "GAIAConfig", "VAEConfig"), "models"),
     **dict.fromkeys(("Run", "load", "train", "train_many"), "runs"),
     "Follower": "following",
-    "request_stop": "training",
+    **dict.fromkeys(("Augmentation", "request_stop"), "training"),
     **dict.fromkeys(("Codec", "interpolate", "morph", "tour"), "latent"),
     **dict.fromkeys(
         ("AttributeVectors", "attribute_vectors", "circle", "edit", "entanglement", "fit_probe", "portrait"),
@@ -106,6 +106,7 @@ __all__ = [
     "AEConfig",
     "AttributeEditor",
     "AttributeVectors",
+    "Augmentation",
     "Codec",
     "CompareExplorer",
     "Continuum",

@@ -12,7 +12,8 @@ import pandas as pd
 
 from gaia_explore import batch, runs, stimuli, study
 from gaia_explore.models import config_from_dict
-from gaia_explore.training import is_first, write_atomically
+from gaia_explore.networks import check_choice
+from gaia_explore.training import Augmentation, is_first, write_atomically
 
 DEMO_STEPS = 3000
 
@@ -94,10 +95,21 @@ def train(arguments: argparse.Namespace):
         device=arguments.device,
         threads=arguments.threads,
         precision=arguments.precision,
+        augmentation=_augmentation(arguments.augment),
         resume=arguments.out,
     )
     if is_first():
         print(f"{run}: {arguments.out}")
+
+
+def _augmentation(texts: Sequence[str]) -> Augmentation | None:
+    if not texts:
+        return None
+    fields = dict(_parameter(text, "-a") for text in texts)
+    known = Augmentation().to_dict()
+    for name in fields:
+        check_choice("-a", name, tuple(known))
+    return Augmentation(**fields)
 
 
 def _stimuli(arguments: argparse.Namespace) -> Any:
@@ -205,6 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--held-out", type=float, default=0.1, help="share of the stimuli (default 0.1; 0: none)")
     added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--threads", type=int, default=1, help="CPU threads of each process (default 1)")
+    added.add_argument(
+        "-a", "--augment", action="append", default=[], metavar="NAME=VALUE", help="e.g. mirror=true, shift=0.05"
+    )
     added.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     added = command("sweep", sweep, "runs/sweep")
     added.add_argument("notebook", type=Path)

@@ -88,6 +88,14 @@ def test_a_training_is_begun_and_continued_from_the_command_line(tmp_path: Path,
     assert "resume: seed must be the run's own, 0, got 1" in capsys.readouterr().err
 
 
+def test_pictures_are_varied_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    config = ["-c", 'network={"kind": "convolutional", "filters": [2], "hidden_units": 4}', "-c", "latent_dim=2"]
+    command = ["train", "AE", "faces", "--size", "16", "--quick", *config, "-a", "mirror=true", "-a", "shift=0.1"]
+    assert cli.main([*command, "--held-out", "0", "--batch-size", "4", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    found = ge.load(tmp_path).description["augmentation"]
+    assert found == ge.Augmentation(mirror=True, shift=0.1).to_dict()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -95,6 +103,11 @@ def test_a_training_is_begun_and_continued_from_the_command_line(tmp_path: Path,
         (["run", "none.ipynb", "-p", "steps"], "gaia-explore: -p must be name=value, got 'steps'\n"),
         (["run", "none.ipynb", "-p", "a b=3"], "gaia-explore: -p must be name=value, got 'a b=3'\n"),
         (["train", "AE", "birds"], "gaia-explore: stimuli must be faces, the folder of a pack, or one of circles, "),
+        (["train", "AE", "moons", "-a", "blur=1"], "gaia-explore: -a must be one of mirror, shift, zoom, turn, "),
+        (
+            ["train", "AE", "moons", "-a", "mirror=true"],
+            "gaia-explore: augmentation must be None for stimuli that are ",
+        ),
         (["train", "AE", "moons", "-c", "alpha=1"], "gaia-explore: AE has no field 'alpha'; it has latent_dim, "),
     ],
 )

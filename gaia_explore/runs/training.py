@@ -12,7 +12,7 @@ from gaia_explore.models import Config
 from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import Course, Stopper, Task, fit, fit_many, is_first, meet
+from gaia_explore.training import Augmentation, Course, Stopper, Task, fit, fit_many, is_first, meet
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -31,6 +31,7 @@ def train(
     device: str = "auto",
     threads: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
+    augmentation: Augmentation | None = None,
     stream: bool | Literal["auto"] = "auto",
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -56,11 +57,13 @@ def train(
         piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
         ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
+    augmentation
+        How pictures are varied each time they are trained on, e.g. ``Augmentation(mirror=True, shift=0.05)``.
     stream
         False keeps the stimuli on the device for the whole training, of a pack the bytes; True reads each minibatch
-        from memory or from the pack's file, a few steps ahead. ``"auto"`` does so where the stimuli would take more
-        than half of the memory that is free on the device. The two draw different minibatches from one seed; a
-        resumed training goes on as it began.
+        from memory or from the pack's file, a few steps ahead, and copies it to a GPU while that computes. ``"auto"``
+        does so where the stimuli would take more than half of the memory that is free on the device. The two draw
+        different minibatches from one seed; a resumed training goes on as it began.
     out
         Folder to keep the run in, with a checkpoint every ``checkpoint_every`` steps. ``request_stop(folder)`` in any
         process ends the training cleanly.
@@ -88,7 +91,8 @@ def train(
     )
     if stream not in (True, False, "auto"):
         raise ValueError(f"stream must be True, False or auto, got {stream!r}")
-    _check_task(config, stimuli, held_out, precision=precision, patience=patience, out=out, resume=resume)
+    _check_course(stimuli, precision, augmentation)
+    _check_task(config, stimuli, held_out, patience=patience, out=out, resume=resume)
     folder = resume if out is None else out
     result = fit(
         config,
@@ -101,6 +105,7 @@ def train(
         device=device,
         threads=threads,
         precision=precision,
+        augmentation=augmentation,
         checkpoint=None if folder is None else Path(folder) / FILE,
         checkpoint_every=checkpoint_every,
         progress=progress,
@@ -126,6 +131,7 @@ def train_many(
     device: str = "auto",
     threads: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
+    augmentation: Augmentation | None = None,
     at_once: int | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -151,7 +157,7 @@ def train_many(
         The models, what each is trained on, and its seed.
     names
         Names of the members' folders in ``out``; their numbers where not given.
-    steps, batch_size, held_out, evaluate_every, patience, device, threads, precision
+    steps, batch_size, held_out, evaluate_every, patience, device, threads, precision, augmentation
         As in :func:`train`, the same for all.
     at_once
         Most members of one program. Where not given, a few on a CPU, and all on a GPU: what a batched program keeps in
@@ -188,9 +194,8 @@ def train_many(
         _check_counts({}, {"seeds": member["seeds"]})
         shown, looked_at = member["stimuli"], member["held_out"]
         written = None if out is None else own
-        _check_task(
-            member["configs"], shown, looked_at, precision=precision, patience=patience, out=written, resume=resume
-        )
+        _check_course(shown, precision, augmentation)
+        _check_task(member["configs"], shown, looked_at, patience=patience, out=written, resume=resume)
         checkpoint = None if own is None else own / FILE
         tasks.append(
             Task(
@@ -209,6 +214,7 @@ def train_many(
             patience=patience,
             checkpoint_every=checkpoint_every,
             precision=precision,
+            augmentation=augmentation,
         ),
         device=device,
         threads=threads,
@@ -225,12 +231,21 @@ def _check_counts(positive: dict[str, Any], natural: dict[str, Any]):
         check_whole(name, count, minimum=0)
 
 
+def _check_course(stimuli: Stimuli | PackedStimuli, precision: str, augmentation: Any):
+    """Raise where a course cannot be what it is asked to be, or not with these stimuli."""
+    if precision not in ("fp32", "bf16"):
+        raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    if augmentation is not None and not isinstance(augmentation, Augmentation):
+        raise TypeError(f"augmentation must be an Augmentation or None, got {augmentation!r}")
+    if augmentation is not None and len(stimuli.shape) != 3:
+        raise ValueError(f"augmentation must be None for stimuli that are no pictures, shape (h, w, c), got {stimuli}")
+
+
 def _check_task(
     config: Any,
     stimuli: Stimuli | PackedStimuli,
     held_out: Stimuli | PackedStimuli | None,
     *,
-    precision: str,
     patience: int,
     out: str | Path | None,
     resume: str | Path | None,
@@ -238,8 +253,6 @@ def _check_task(
     """Raise where one training cannot be what it is asked to be; ``out`` is its own folder."""
     if not isinstance(config, Config):
         raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
-    if precision not in ("fp32", "bf16"):
-        raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
     if held_out is not None and held_out.shape != stimuli.shape:
         raise ValueError(f"held_out must have the stimuli's shape {stimuli.shape}, got {held_out.shape}")
     if held_out is not None and held_out.scaler.to_dict() != stimuli.scaler.to_dict():

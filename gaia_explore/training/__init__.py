@@ -1,5 +1,6 @@
 """One loop for any number of players: steps, history, checkpoints, resume, health."""
 
+from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.board import PROGRESS, request_stop
 from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint
 from gaia_explore.training.health import Health
@@ -10,6 +11,7 @@ from gaia_explore.training.stop import Stopper, in_notebook
 
 __all__ = [
     "PROGRESS",
+    "Augmentation",
     "Course",
     "Health",
     "Stopper",

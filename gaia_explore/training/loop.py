@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
+from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.checkpoint import write_checkpoint
 from gaia_explore.training.member import Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
@@ -41,6 +42,7 @@ def fit(
     device: str = "auto",
     threads: int = 1,
     precision: Literal["fp32", "bf16"] = "fp32",
+    augmentation: Augmentation | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1000,
     about: dict[str, Any] | None = None,
@@ -69,6 +71,8 @@ def fit(
     device, threads, precision
         ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision. The process
         keeps memory that a training on the CPU has used, for the next one (:func:`keep_freed_memory`).
+    augmentation
+        How pictures are varied.
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
         the CPU. In its folder other processes read the history so far, and ask for a stop (:class:`Board`).
@@ -104,6 +108,7 @@ def fit(
         patience=patience,
         checkpoint_every=checkpoint_every,
         precision=precision,
+        augmentation=augmentation,
     )
     (result,) = fit_many(
         [task],

@@ -12,6 +12,7 @@ from jaxtyping import Float, Integer, Shaped
 from torch import Tensor
 
 from gaia_explore.models import Config, over_all
+from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.board import Board
 from gaia_explore.training.checkpoint import read_checkpoint
 from gaia_explore.training.feeding import fits
@@ -33,6 +34,7 @@ class Course:
     patience: int = 0
     checkpoint_every: int = 1000
     precision: Literal["fp32", "bf16"] = "fp32"
+    augmentation: Augmentation | None = None
 
 
 @final
@@ -71,7 +73,9 @@ class Member:
         saved = read_checkpoint(path) if path is not None and path.is_file() else None
         begun: bool = saved[1].get("stream", False) if saved else not fits(task.x, self.rows, device)
         self.streamed = begun if task.stream == "auto" else task.stream
+        varied = course.augmentation
         identity = {"config": task.config.to_dict(), "batch_size": course.batch_size, "seed": task.seed}
+        identity |= {"augmentation": None if varied is None else varied.to_dict()}
         # As a checkpoint gives it back: JSON knows no tuples.
         self._identity = json.loads(json.dumps(identity | {"about": task.about, "stream": self.streamed}))
         self.shape = task.x.shape[1:]
@@ -176,8 +180,8 @@ class Member:
     def _restore(self, tensors: dict[str, Tensor], description: dict[str, Any]):
         """Go on where a checkpoint stopped."""
         steps = self.course.steps
-        # Runs of before there were streams lived on the device.
-        own = {"stream": False, **description}
+        # Before there were streams and augmentation, runs had neither.
+        own = {"stream": False, "augmentation": None, **description}
         for part, value in self._identity.items():
             if own[part] != value:
                 raise ValueError(f"resume: {part} must be the run's own, {own[part]}, got {value}")

@@ -129,6 +129,8 @@ class Program:
     def _one_step(self):
         """One step of all members. What changes from one to the next lies on the device: it may be captured."""
         x = self._feed.minibatch(self._rng)
+        if self._course.augmentation is not None:
+            x = self._course.augmentation(x, self.members[0].shape, self._rng)
         # Nothing is cast twice, and a captured step must not keep what was cast in another.
         bf16 = self._course.precision == "bf16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16, cache_enabled=False):
