@@ -1,12 +1,13 @@
 """Are more stimuli than fit on a device read fast enough? Of a made-up pack, 200,000 × 128 × 128 × 3 bytes by default.
 
-First the reading alone: minibatches a second from threads that have nothing else to do, beside a plain copy of as many
-bytes (the floor). Then trainings: the same steps of one model on stimuli that live on the device and on those that are
-streamed, in turns. A streamed step should cost no more. The file is made once, in ``--folder``, and read through the
-system's cache; where it does not fit there, the disk is measured too.
+First the reading alone: minibatches a second from threads with nothing else to do, past the file's mapping as it is
+done and through it, from a file that the system was asked to forget and of rows that it holds; beside copies of as many
+bytes in memory (the floor). Then trainings: the same steps of one model on stimuli that live on the device and on those
+that are streamed, in turns. A streamed step should cost no more. The file is made once, in ``--folder``.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ RESIDENT = 2048
 """Stimuli that the training beside it has on the device."""
 
 
-def made(folder: Path, n: int, size: int) -> np.ndarray:
+def made(folder: Path, n: int, size: int) -> np.memmap:
     """Random bytes, mapped: of speckle every picture is another one, and no disk can cheat."""
     path = folder / f"{n}x{size}.npy"
     if not path.exists():
@@ -40,23 +41,33 @@ def made(folder: Path, n: int, size: int) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def reading(x: np.ndarray, batch_size: int, device: torch.device, steps: int) -> tuple[float, float]:
-    """Bytes a second of minibatches alone, and of a plain copy of as many."""
+def reading(x: np.ndarray, batch_size: int, device: torch.device, steps: int, *, mapping: bool) -> float:
+    """Minibatches a second, past the mapping or through it."""
     rng = torch.Generator(device)
-    with Streamed(x, np.arange(len(x)), batch_size=batch_size, seed=0, device=device) as feed:
-        feed.fetch(0)
+    # A view is read through its mapping.
+    with Streamed(x[:] if mapping else x, np.arange(len(x)), batch_size=batch_size, seed=0, device=device) as feed:
         began = time.perf_counter()
-        for step in range(1, steps + 1):
+        for step in range(steps):
             feed.fetch(step)
             feed.minibatch(rng)
         wait(device)
-        read = steps * batch_size * x[0].nbytes / (time.perf_counter() - began)
-    source = np.zeros((batch_size, *x.shape[1:]), np.uint8)
+        return steps / (time.perf_counter() - began)
+
+
+def copying(shape: tuple[int, ...], steps: int) -> float:
+    """Copies a second of a minibatch in memory."""
+    source = np.ones(shape, np.uint8)
     target = np.empty_like(source)
     began = time.perf_counter()
     for _ in range(steps):
         np.copyto(target, source)
-    return read, steps * source.nbytes / (time.perf_counter() - began)
+    return steps / (time.perf_counter() - began)
+
+
+def forget(path: Path):
+    """Ask the system to drop what it holds of a file; what is mapped at the moment it may keep."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def wait(device: torch.device):
@@ -107,12 +118,19 @@ def main():
     device = choose_device(arguments.device)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     x = made(arguments.folder, arguments.stimuli, arguments.size)
-    read, copied = reading(x, arguments.batch_size, device, 400)
     minibatch = arguments.batch_size * x[0].nbytes
     print(
         f"{arguments.stimuli:,} × {arguments.size} px, {x.nbytes / 1e9:.1f} GB, minibatches of {minibatch / 1e6:.1f} MB"
     )
-    print(f"reading alone: {read / minibatch:,.0f} minibatches a second, {read / copied:.0%} of a plain copy of them")
+    copies = copying((arguments.batch_size, *x.shape[1:]), 200)
+    print(f"minibatches a second: {copies:,.0f} copied in memory")
+    path = Path(str(x.filename))
+    for mapping, way in ((True, "through the mapping"), (False, "past the mapping")):
+        # Mapped anew: nothing of it has been touched.
+        x = np.load(path, mmap_mode="r")
+        forget(path)
+        cold, warm = (reading(x, arguments.batch_size, device, 40, mapping=mapping) for _ in range(2))
+        print(f"  {way}: {cold:,.1f} of a forgotten file, {warm:,.1f} of the same rows again")
     if not arguments.blocks:
         return
     varied = Augmentation(mirror=True, shift=0.05, turn=5.0)

@@ -83,13 +83,17 @@ def test_few_minibatches_are_read_ahead(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("floats", [False, True])
-def test_stimuli_that_lie_otherwise_in_memory_are_streamed_alike(floats: bool):
+def test_stimuli_that_lie_otherwise_in_memory_or_a_file_are_streamed_alike(floats: bool, tmp_path: Path):
     x = to_unit(PIXELS) if floats else PIXELS
     turned = np.ascontiguousarray(x.T).T
     assert not turned.flags.c_contiguous
-    with streamed(x) as plain, streamed(turned) as other:
+    np.save(tmp_path / "x.npy", np.concatenate([x[:3], x]))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    with streamed(x) as plain, streamed(turned) as other, streamed(mapped[3:]) as view:
         steps = range(2 * AHEAD + 3)
-        assert all(map(torch.equal, minibatches(plain, steps), minibatches(other, steps)))
+        expected = minibatches(plain, steps)
+        assert all(map(torch.equal, minibatches(other, steps), expected))
+        assert all(map(torch.equal, minibatches(view, steps), expected))
 
 
 def test_of_a_shared_minibatch_only_the_share_is_read():
@@ -143,23 +147,39 @@ def test_a_run_is_not_continued_with_other_minibatches(tmp_path: Path):
 # --- the threads
 
 
-def cut_short(path: Path):
-    os.truncate(path, 200)
+def test_a_file_that_is_cut_ends_the_training_in_words(mapped: np.ndarray, tmp_path: Path):
+    def spoil(*_: Any):
+        os.truncate(tmp_path / "x.npy", 200)
 
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (Path.unlink, r"^the stimuli of step \d+ could not be read: .*No such file or directory: '.*x\.npy'$"),
-        (cut_short, r"^the stimuli of step \d+ could not be read: .*x\.npy must have 608 bytes, has 200 now$"),
-    ],
-)
-def test_a_file_that_is_lost_ends_the_training_in_words(
-    mapped: np.ndarray, spoil: Callable[[Path], Any], message: str, tmp_path: Path
-):
+    message = r"^the stimuli of step \d+ could not be read: .*x\.npy must have 608 bytes, has 200 now$"
     with pytest.raises(RuntimeError, match=message):
-        fitted(mapped, steps=1000, stream=True, watch=lambda *_: spoil(tmp_path / "x.npy"), watch_every=10)
+        fitted(mapped, steps=1000, stream=True, watch=spoil, watch_every=10)
     assert readers() == []
+    with pytest.raises(OSError, match=r"x\.npy must have 608 bytes, has 200 now"):
+        fitted(mapped, stream=True)
+
+
+def test_a_file_that_somebody_deletes_is_read_to_the_end(mapped: np.ndarray, tmp_path: Path):
+    def delete(*_: Any):
+        (tmp_path / "x.npy").unlink(missing_ok=True)
+
+    lost, _ = fitted(mapped, steps=60, stream=True, watch=delete, watch_every=10)
+    assert_equal(lost, fitted(PIXELS, steps=60, stream=True)[0])
+
+
+@pytest.mark.parametrize("wrong", [os.preadv, None], ids=["in part", "not on this system"])
+def test_rows_are_whole_or_an_error(mapped: np.ndarray, wrong: Any, monkeypatch: pytest.MonkeyPatch):
+    if wrong is None:
+        monkeypatch.delattr(os, "preadv")
+        with streamed(mapped) as feed, streamed(PIXELS) as plain:
+            assert all(map(torch.equal, minibatches(feed, range(3)), minibatches(plain, range(3))))
+        return
+    monkeypatch.setattr(os, "preadv", lambda file, places, offset: wrong(file, places, offset) - 1)
+    with (
+        streamed(mapped) as feed,
+        pytest.raises(RuntimeError, match=r"step 1 could not be read: .* only be read in part"),
+    ):
+        feed.fetch(0)
 
 
 def test_the_threads_end_with_the_training_also_on_an_interrupt(mapped: np.ndarray):
