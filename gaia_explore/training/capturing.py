@@ -29,15 +29,24 @@ class Captured:
         Steps are captured on CUDA only.
     generators
         What the step draws from.
+    forget
+        What to do about a step that was begun, and that could not be captured.
     why_not
         Why it cannot be captured, in words; empty where nothing is known against it.
     """
 
     def __init__(
-        self, step: Step, device: torch.device, generators: Sequence[torch.Generator] = (), *, why_not: str = ""
+        self,
+        step: Step,
+        device: torch.device,
+        generators: Sequence[torch.Generator] = (),
+        *,
+        forget: Step = lambda: None,
+        why_not: str = "",
     ):
         self._step = self._next = step
         self._generators = generators
+        self._forget = forget
         if device.type == "cuda":
             if why_not:
                 _not_captured(why_not)
@@ -61,6 +70,7 @@ class Captured:
             try:
                 self._next = record(self._step, self._stream, self._generators)
             except RuntimeError as error:
+                self._forget()
                 self._next = self._step
                 _not_captured(str(error).strip().splitlines()[0])
 

@@ -74,6 +74,12 @@ class Player:
             decay = ((1 + self.adam.age) / (10 + self.adam.age)).clamp(max=self.averaging)
             self.average.lerp_(self.weights.detach(), 1 - decay[..., None])
 
+    def forget(self):
+        """Drop the gradients of a step that was begun and not taken."""
+        for p, _ in self._copied:
+            p.grad = None
+        self.gradient.zero_()
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The module with its averaged weights, where there are any, for the length of a ``with`` block."""

@@ -93,7 +93,11 @@ class Program:
     def _captured(self) -> Captured:
         why_not = "" if self._share is None else "several processes take it together"
         generators = [member.rng for member in self.members]
-        return Captured(self._one_step, self._device, generators, why_not=why_not)
+        return Captured(self._one_step, self._device, generators, forget=self._forget, why_not=why_not)
+
+    def _forget(self):
+        for player in self._players.values():
+            player.forget()
 
     def _at(self, member: int) -> int | None:
         return None if self._alone else member

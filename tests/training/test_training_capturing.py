@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from gaia_explore.networks import Convolutional, FullyConnected
 from gaia_explore.training import Augmentation, Course, Task, capturing, fit_many
 from gaia_explore.training.capturing import WARM_UP, Captured
 from gaia_explore.training.member import Member
+from gaia_explore.training.player import Player
 from gaia_explore.training.program import Program
+from gaia_explore.training.stop import StopRequest
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=1)}
 X = np.random.default_rng(0).random((40, 2), dtype=np.float32)
@@ -104,7 +107,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch):
     """As much of a GPU as capturing asks for."""
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: Streams())
     monkeypatch.setattr(torch.cuda, "current_stream", Streams)
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: torch.no_grad())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
 
 
 def test_after_some_steps_the_captured_one_is_replayed(gpu: None, monkeypatch: pytest.MonkeyPatch):
@@ -138,6 +141,32 @@ def test_what_cannot_be_captured_is_said_once_and_goes_on(
     begin = "training steps are not captured as a CUDA graph, and take longer: "
     said = ["operation not permitted when stream is capturing", "somebody knows why"]
     assert caplog.messages == [begin + why for why in said] and len(taken) == WARM_UP + 2
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_step_that_could_not_be_captured_leaves_nothing_behind(
+    members: int, gpu: None, monkeypatch: pytest.MonkeyPatch
+):
+    def record(step: Callable[[], None], *_: Any) -> Any:
+        # As far as a step may come: all gradients are there, and nobody has moved.
+        with monkeypatch.context() as within, pytest.raises(ZeroDivisionError):
+            within.setattr(Player, "step", lambda *_: 1 / 0)
+            before = [member.rng.get_state() for member in program.members]
+            step()
+        for member, state in zip(program.members, before, strict=True):
+            member.rng.set_state(state)
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(capturing, "record", record)
+    histories: list[torch.Tensor] = []
+    for device in ("cpu", "cuda"):
+        tasks = [Task(config=GAIAConfig(**SMALL), x=X, seed=i) for i in range(members)]
+        with Program([Member(task, COURSE, torch.device("cpu"), members) for task in tasks]) as program:
+            program._take = Captured(program._one_step, torch.device(device), forget=program._forget)
+            with StopRequest(button=False) as stop:
+                program.advance(10, stop)
+            histories.append(torch.from_numpy(np.stack([member.history[0] for member in program.members])))
+    assert torch.equal(*histories)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
