@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -61,6 +62,11 @@ class Augmentation:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+    def preview(self, x: Float[np.ndarray, "n h w c"], *, seed: int = 0) -> Float[np.ndarray, "n h w c"]:
+        """Pictures, values in [0, 1], as a training might see them: to look at before hours of it."""
+        flat = torch.from_numpy(np.array(x, np.float32).reshape(len(x), -1))
+        return self(flat, x.shape[1:], torch.Generator().manual_seed(seed)).numpy().reshape(x.shape)
 
     def __call__(self, x: Float[Tensor, "*g b p"], shape: tuple[int, ...], rng: Chance) -> Float[Tensor, "*g b p"]:
         """Flattened pictures of a shape (h, w, c), values in [0, 1], varied."""

@@ -27,7 +27,7 @@ def seeded() -> torch.Generator:
 
 
 def varied(augmentation: Augmentation) -> np.ndarray:
-    return augmentation(X, SHAPE, seeded()).numpy().reshape(PICTURES.shape)
+    return augmentation.preview(PICTURES, seed=1)
 
 
 def drawn() -> np.ndarray:
@@ -43,6 +43,14 @@ def fitted(**options: Any) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 def test_without_variations_pictures_stay_as_they_are():
     assert torch.equal(Augmentation()(X, SHAPE, seeded()), X)
+
+
+def test_a_preview_shows_what_a_training_sees_and_leaves_the_stimuli_alone():
+    augmentation = Augmentation(mirror=True, turn=20.0)
+    before = PICTURES.copy()
+    shown = augmentation.preview(PICTURES, seed=1).reshape(X.shape)
+    assert torch.equal(torch.from_numpy(shown), augmentation(X, SHAPE, seeded()))
+    np.testing.assert_array_equal(PICTURES, before)
 
 
 def test_half_of_the_pictures_are_mirrored_exactly():

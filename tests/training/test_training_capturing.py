@@ -149,9 +149,9 @@ def test_a_step_that_could_not_be_captured_leaves_nothing_behind(
 ):
     def record(step: Callable[[], None], *_: Any) -> Any:
         # As far as a step may come: all gradients are there, and nobody has moved.
+        before = [member.rng.get_state() for member in program.members]
         with monkeypatch.context() as within, pytest.raises(ZeroDivisionError):
             within.setattr(Player, "step", lambda *_: 1 / 0)
-            before = [member.rng.get_state() for member in program.members]
             step()
         for member, state in zip(program.members, before, strict=True):
             member.rng.set_state(state)
