@@ -78,11 +78,12 @@ def celeba(tmp_path: Path) -> Path:
 def test_the_notebooks_of_faces_take_a_folder_as_celebas(celeba: Path, tmp_path: Path):
     runs = tmp_path / "runs"
     parameters = {"folder": str(celeba), "quick": True}
-    batch.execute(
-        NOTEBOOKS / "4-faces-train.ipynb", tmp_path, parameters | {"out_dir": str(runs), "held_out_share": 0.1}
-    )
+    trained = {"out_dir": str(runs), "held_out_share": 0.1, "mirror": True, "shift": 0.05}
+    batch.execute(NOTEBOOKS / "4-faces-train.ipynb", tmp_path, parameters | trained)
     assert len(ge.stimuli.open_pack(runs / "pictures-16")) == 700
-    assert ge.load(runs / "GAIA").description["about"]["n"] == 630
+    description = ge.load(runs / "GAIA").description
+    assert description["about"]["n"] == 630
+    assert description["augmentation"] == ge.Augmentation(mirror=True, shift=0.05).to_dict()
     out = tmp_path / "attributes"
     attributes = {"runs_dir": str(runs), "out_dir": str(out), "circle": ""}
     batch.execute(NOTEBOOKS / "5-attributes.ipynb", tmp_path, parameters | attributes)
