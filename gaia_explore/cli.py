@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from gaia_explore import batch, runs, stimuli, study
 from gaia_explore.models import config_from_dict
-from gaia_explore.training import is_first, write_atomically
+from gaia_explore.training import Precision, is_first, write_atomically
 
 DEMO_STEPS = 3000
 
@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--held-out", type=float, default=0.1, help="share of the stimuli (default 0.1; 0: none)")
     added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--threads", type=int, default=1, help="CPU threads of each process (default 1)")
-    added.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    added.add_argument("--precision", default="fp32", choices=get_args(Precision))
     added = command("sweep", sweep, "runs/sweep")
     added.add_argument("notebook", type=Path)
     added.add_argument("-g", "--grid", action="append", default=[], metavar="NAME=VALUE,VALUE", help="to combine")

@@ -176,7 +176,7 @@ def test_choices_are_named_also_where_nobody_checks_types(halves):
     unchecked = inspect.unwrap(train)
     with pytest.raises(ValueError, match=r"^stream must be True, False or auto, got 'yes'$"):
         unchecked(AEConfig(**SMALL), halves[0], stream="yes")
-    with pytest.raises(ValueError, match=r"^precision must be fp32 or bf16, got 'fp8'$"):
+    with pytest.raises(ValueError, match=r"^precision must be one of fp32, tf32, bf16, got 'fp8'$"):
         unchecked(AEConfig(**SMALL), halves[0], precision="fp8")
 
 

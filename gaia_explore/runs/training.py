@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gaia_explore.models import Config
 from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import Course, Stopper, Task, fit, fit_many, is_first, meet
+from gaia_explore.training import Course, Precision, Stopper, Task, fit, fit_many, is_first, meet
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -30,7 +30,7 @@ def train(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     stream: bool | Literal["auto"] = "auto",
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -55,7 +55,10 @@ def train(
         with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at in one
         piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
-        ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
+        ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"fp32"``, ``"tf32"``, or ``"bf16"`` for
+        mixed precision. With ``"tf32"`` a GPU (Ampere or later) multiplies matrices and convolves with ten bits of the
+        numbers' 23, and adds in full; with the others what is left in single precision is so in full, also where
+        PyTorch's settings say otherwise. On a CPU it is ``"fp32"``. A resumed training may have another precision.
     stream
         False keeps the stimuli on the device for the whole training, of a pack the bytes; True reads each minibatch
         from memory or from the pack's file, a few steps ahead. ``"auto"`` does so where the stimuli would take more
@@ -125,7 +128,7 @@ def train_many(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     at_once: int | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -238,8 +241,8 @@ def _check_task(
     """Raise where one training cannot be what it is asked to be; ``out`` is its own folder."""
     if not isinstance(config, Config):
         raise TypeError(f"config must be an AEConfig, VAEConfig or GAIAConfig, got {config!r}")
-    if precision not in ("fp32", "bf16"):
-        raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
     if held_out is not None and held_out.shape != stimuli.shape:
         raise ValueError(f"held_out must have the stimuli's shape {stimuli.shape}, got {held_out.shape}")
     if held_out is not None and held_out.scaler.to_dict() != stimuli.scaler.to_dict():

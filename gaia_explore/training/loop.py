@@ -17,6 +17,7 @@ from gaia_explore.models import Config
 from gaia_explore.training.checkpoint import write_checkpoint
 from gaia_explore.training.member import Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
+from gaia_explore.training.precision import Precision, products_in
 from gaia_explore.training.processes import agreed, is_first, join, size
 from gaia_explore.training.program import MOST_STEPS, Program
 from gaia_explore.training.stop import Stopper, StopRequest
@@ -40,7 +41,7 @@ def fit(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     checkpoint: Path | None = None,
     checkpoint_every: int = 1000,
     about: dict[str, Any] | None = None,
@@ -67,8 +68,9 @@ def fit(
         Stimuli for the held-out error (see :meth:`Model.held_out_error`), the steps between two looks at it, and after
         how many looks without a new best the training stops (0: never).
     device, threads, precision
-        ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision. The process
-        keeps memory that a training on the CPU has used, for the next one (:func:`keep_freed_memory`).
+        ``"auto"`` takes a GPU where there is one; CPU threads; in what precision networks compute
+        (:func:`products_in`; bf16 is mixed precision). The process keeps memory that a training on the CPU has used,
+        for the next one (:func:`keep_freed_memory`).
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
         the CPU. In its folder other processes read the history so far, and ask for a stop (:class:`Board`).
@@ -156,7 +158,7 @@ def fit_many(
     keep_freed_memory()
     progress = progress and is_first()
     watch = watch if watch is not None and is_first() else Watch(None, 1)
-    with _cpu_threads(threads):
+    with _cpu_threads(threads), products_in(course.precision):
         members = [Member(task, course, place, len(tasks)) for task in tasks]
         with (
             _bar(members, progress) as bar,
