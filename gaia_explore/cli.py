@@ -94,6 +94,7 @@ def train(arguments: argparse.Namespace):
         device=arguments.device,
         threads=arguments.threads,
         precision=arguments.precision,
+        compile=arguments.compile,
         resume=arguments.out,
     )
     if is_first():
@@ -206,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--threads", type=int, default=1, help="CPU threads of each process (default 1)")
     added.add_argument("--precision", default="fp32", choices=get_args(Precision))
+    added.add_argument("--compile", action="store_true", help="image networks, for a GPU: torch.compile")
     added = command("sweep", sweep, "runs/sweep")
     added.add_argument("notebook", type=Path)
     added.add_argument("-g", "--grid", action="append", default=[], metavar="NAME=VALUE,VALUE", help="to combine")

@@ -180,6 +180,12 @@ def test_choices_are_named_also_where_nobody_checks_types(halves):
         unchecked(AEConfig(**SMALL), halves[0], precision="fp8")
 
 
+def test_only_image_networks_are_compiled(halves):
+    told = "^compile must be False with a fully connected network, which it makes no faster, got True$"
+    with pytest.raises(ValueError, match=told):
+        trained(halves[0], compile=True)
+
+
 def test_who_watches_sees_the_run_as_it_is_and_changes_nothing(halves):
     stimuli, held_out = halves
     seen: list[Run] = []

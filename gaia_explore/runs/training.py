@@ -31,6 +31,7 @@ def train(
     device: str = "auto",
     threads: int = 1,
     precision: Precision = "fp32",
+    compile: bool = False,
     stream: bool | Literal["auto"] = "auto",
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -59,6 +60,11 @@ def train(
         mixed precision. With ``"tf32"`` a GPU (Ampere or later) multiplies matrices and convolves with ten bits of the
         numbers' 23, and adds in full; with the others what is left in single precision is so in full, also where
         PyTorch's settings say otherwise. On a CPU it is ``"fp32"``. A resumed training may have another precision.
+    compile
+        Have ``torch.compile`` join what lies between the convolutions of image networks into fewer kernels. For GPUs:
+        it takes minutes before the first step, and on two CPU cores it gained nothing. Where there is no compiler (C++,
+        and Triton for a GPU), the log says so and networks run as usual. Codecs, snapshots and files of the run are not
+        compiled, and a resumed training may be or not. Results differ by rounding.
     stream
         False keeps the stimuli on the device for the whole training, of a pack the bytes; True reads each minibatch
         from memory or from the pack's file, a few steps ahead. ``"auto"`` does so where the stimuli would take more
@@ -92,6 +98,10 @@ def train(
     if stream not in (True, False, "auto"):
         raise ValueError(f"stream must be True, False or auto, got {stream!r}")
     _check_task(config, stimuli, held_out, precision=precision, patience=patience, out=out, resume=resume)
+    if compile and not config.network.compilable:
+        raise ValueError(
+            f"compile must be False with a {config.network.kind} network, which it makes no faster, got True"
+        )
     folder = resume if out is None else out
     result = fit(
         config,
@@ -104,6 +114,7 @@ def train(
         device=device,
         threads=threads,
         precision=precision,
+        compile=compile,
         checkpoint=None if folder is None else Path(folder) / FILE,
         checkpoint_every=checkpoint_every,
         progress=progress,

@@ -42,6 +42,7 @@ def fit(
     device: str = "auto",
     threads: int = 1,
     precision: Precision = "fp32",
+    compile: bool = False,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1000,
     about: dict[str, Any] | None = None,
@@ -71,6 +72,8 @@ def fit(
         ``"auto"`` takes a GPU where there is one; CPU threads; in what precision networks compute
         (:func:`products_in`; bf16 is mixed precision). The process keeps memory that a training on the CPU has used,
         for the next one (:func:`keep_freed_memory`).
+    compile
+        Whether the networks are compiled (:func:`compile_networks`).
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
         the CPU. In its folder other processes read the history so far, and ask for a stop (:class:`Board`).
@@ -106,6 +109,7 @@ def fit(
         patience=patience,
         checkpoint_every=checkpoint_every,
         precision=precision,
+        compile=compile,
     )
     (result,) = fit_many(
         [task],

@@ -34,6 +34,7 @@ class Course:
     patience: int = 0
     checkpoint_every: int = 1000
     precision: Precision = "fp32"
+    compile: bool = False
 
 
 @final
