@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from gaia_explore import batch, runs, stimuli, study
 from gaia_explore.models import config_from_dict
 from gaia_explore.networks import check_choice
-from gaia_explore.training import Augmentation, is_first, write_atomically
+from gaia_explore.training import Augmentation, Precision, is_first, write_atomically
 
 DEMO_STEPS = 3000
 
@@ -96,6 +96,7 @@ def train(arguments: argparse.Namespace):
         threads=arguments.threads,
         precision=arguments.precision,
         augmentation=_augmentation(arguments.augment),
+        compile=arguments.compile,
         resume=arguments.out,
     )
     if is_first():
@@ -220,7 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument(
         "-a", "--augment", action="append", default=[], metavar="NAME=VALUE", help="e.g. mirror=true, shift=0.05"
     )
-    added.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    added.add_argument("--precision", default="fp32", choices=get_args(Precision))
+    added.add_argument("--compile", action="store_true", help="image networks, for a GPU: torch.compile")
     added = command("sweep", sweep, "runs/sweep")
     added.add_argument("notebook", type=Path)
     added.add_argument("-g", "--grid", action="append", default=[], metavar="NAME=VALUE,VALUE", help="to combine")

@@ -176,8 +176,14 @@ def test_choices_are_named_also_where_nobody_checks_types(halves):
     unchecked = inspect.unwrap(train)
     with pytest.raises(ValueError, match=r"^stream must be True, False or auto, got 'yes'$"):
         unchecked(AEConfig(**SMALL), halves[0], stream="yes")
-    with pytest.raises(ValueError, match=r"^precision must be fp32 or bf16, got 'fp8'$"):
+    with pytest.raises(ValueError, match=r"^precision must be one of fp32, tf32, bf16, got 'fp8'$"):
         unchecked(AEConfig(**SMALL), halves[0], precision="fp8")
+
+
+def test_only_image_networks_are_compiled(halves):
+    told = "^compile must be False with a fully connected network, which it makes no faster, got True$"
+    with pytest.raises(ValueError, match=told):
+        trained(halves[0], compile=True)
 
 
 def test_who_watches_sees_the_run_as_it_is_and_changes_nothing(halves):

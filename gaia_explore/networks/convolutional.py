@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gaia_explore.networks.initialising import InitialWeights, blank
 from gaia_explore.networks.limits import check_whole
-from gaia_explore.networks.network import Autoencoder, Network, Shape, check_picture
+from gaia_explore.networks.network import Autoencoder, Layers, Network, Shape, check_picture
 
 
 @final
@@ -58,7 +58,7 @@ class Convolutional(Network):
         for n_in, n_out in pairwise(widths[::-1]):
             up += [nn.LeakyReLU(0.2, inplace=True), blank(nn.ConvTranspose2d, n_in, n_out, 4, stride=2, padding=1)]
         up += [nn.Sigmoid(), AsVector()] if bounded else [AsVector()]
-        network = Autoencoder(nn.Sequential(*down), nn.Sequential(*up))
+        network = Autoencoder(Layers(*down), Layers(*up))
         initial.fill_layers(network)
         return network
 

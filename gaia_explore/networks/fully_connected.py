@@ -29,6 +29,7 @@ class FullyConnected(Network):
 
     kind: ClassVar[str] = "fully connected"
     stackable: ClassVar[bool] = True
+    compilable: ClassVar[bool] = False
 
     def __post_init__(self):
         check_whole("hidden_units", self.hidden_units, minimum=1)

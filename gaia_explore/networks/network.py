@@ -21,6 +21,8 @@ class Network:
     """Whether the discriminator has a latent code of ``latent_dim`` numbers."""
     stackable: ClassVar[bool] = False
     """Whether its layers take a leading member axis, so that many of them can be trained as one."""
+    compilable: ClassVar[bool] = True
+    """Whether ``torch.compile`` finds anything to join in it."""
 
     @abstractmethod
     def autoencoder(
@@ -79,6 +81,19 @@ class Autoencoder(Reproducing):
 
     def forward(self, x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b p"]:
         return self.decoder(self.encoder(x))
+
+
+@final
+class Layers(nn.Sequential):
+    """Layers one after another.
+
+    With a forward of its own: ``compile()`` of what has PyTorch's compiles nothing, and does not say so (torch 2.13).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        for layer in self:
+            input = layer(input)
+        return input
 
 
 def check_picture(kind: str, shape: Shape, multiple: int):

@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gaia_explore.models import Config
 from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import Augmentation, Course, Stopper, Task, fit, fit_many, is_first, meet
+from gaia_explore.training import Augmentation, Course, Precision, Stopper, Task, fit, fit_many, is_first, meet
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -30,8 +30,9 @@ def train(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     augmentation: Augmentation | None = None,
+    compile: bool = False,
     stream: bool | Literal["auto"] = "auto",
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -56,9 +57,17 @@ def train(
         with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at in one
         piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
-        ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
+        ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"fp32"``, ``"tf32"``, or ``"bf16"`` for
+        mixed precision. With ``"tf32"`` a GPU (Ampere or later) multiplies matrices and convolves with ten bits of the
+        numbers' 23, and adds in full; with the others what is left in single precision is so in full, also where
+        PyTorch's settings say otherwise. On a CPU it is ``"fp32"``. A resumed training may have another precision.
     augmentation
         How pictures are varied each time they are trained on, e.g. ``Augmentation(mirror=True, shift=0.05)``.
+    compile
+        Have ``torch.compile`` join what lies between the convolutions of image networks into fewer kernels. For GPUs:
+        it takes minutes before the first step, and on two CPU cores it gained nothing. Where there is no compiler (C++,
+        and Triton for a GPU), the log says so and networks run as usual. Codecs, snapshots and files of the run are not
+        compiled, and a resumed training may be or not. Results differ by rounding.
     stream
         False keeps the stimuli on the device for the whole training, of a pack the bytes; True reads each minibatch
         from memory or from the pack's file, a few steps ahead, and copies it to a GPU while that computes. ``"auto"``
@@ -93,6 +102,10 @@ def train(
         raise ValueError(f"stream must be True, False or auto, got {stream!r}")
     _check_course(stimuli, precision, augmentation)
     _check_task(config, stimuli, held_out, patience=patience, out=out, resume=resume)
+    if compile and not config.network.compilable:
+        raise ValueError(
+            f"compile must be False with a {config.network.kind} network, which it makes no faster, got True"
+        )
     folder = resume if out is None else out
     result = fit(
         config,
@@ -106,6 +119,7 @@ def train(
         threads=threads,
         precision=precision,
         augmentation=augmentation,
+        compile=compile,
         checkpoint=None if folder is None else Path(folder) / FILE,
         checkpoint_every=checkpoint_every,
         progress=progress,
@@ -130,7 +144,7 @@ def train_many(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     augmentation: Augmentation | None = None,
     at_once: int | None = None,
     out: str | Path | None = None,
@@ -233,8 +247,8 @@ def _check_counts(positive: dict[str, Any], natural: dict[str, Any]):
 
 def _check_course(stimuli: Stimuli | PackedStimuli, precision: str, augmentation: Any):
     """Raise where a course cannot be what it is asked to be, or not with these stimuli."""
-    if precision not in ("fp32", "bf16"):
-        raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
     if augmentation is not None and not isinstance(augmentation, Augmentation):
         raise TypeError(f"augmentation must be an Augmentation or None, got {augmentation!r}")
     if augmentation is not None and len(stimuli.shape) != 3:

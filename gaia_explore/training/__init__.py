@@ -6,6 +6,7 @@ from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, 
 from gaia_explore.training.health import Health
 from gaia_explore.training.loop import choose_device, fit, fit_many
 from gaia_explore.training.member import Course, Task
+from gaia_explore.training.precision import Precision
 from gaia_explore.training.processes import is_first, meet
 from gaia_explore.training.stop import Stopper, in_notebook
 
@@ -14,6 +15,7 @@ __all__ = [
     "Augmentation",
     "Course",
     "Health",
+    "Precision",
     "Stopper",
     "Task",
     "choose_device",

@@ -18,6 +18,7 @@ from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.checkpoint import write_checkpoint
 from gaia_explore.training.member import Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
+from gaia_explore.training.precision import Precision, products_in
 from gaia_explore.training.processes import agreed, is_first, join, size
 from gaia_explore.training.program import MOST_STEPS, Program
 from gaia_explore.training.stop import Stopper, StopRequest
@@ -41,8 +42,9 @@ def fit(
     patience: int = 0,
     device: str = "auto",
     threads: int = 1,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Precision = "fp32",
     augmentation: Augmentation | None = None,
+    compile: bool = False,
     checkpoint: Path | None = None,
     checkpoint_every: int = 1000,
     about: dict[str, Any] | None = None,
@@ -69,10 +71,13 @@ def fit(
         Stimuli for the held-out error (see :meth:`Model.held_out_error`), the steps between two looks at it, and after
         how many looks without a new best the training stops (0: never).
     device, threads, precision
-        ``"auto"`` takes a GPU where there is one; CPU threads; bf16 runs the networks in mixed precision. The process
-        keeps memory that a training on the CPU has used, for the next one (:func:`keep_freed_memory`).
+        ``"auto"`` takes a GPU where there is one; CPU threads; in what precision networks compute
+        (:func:`products_in`; bf16 is mixed precision). The process keeps memory that a training on the CPU has used,
+        for the next one (:func:`keep_freed_memory`).
     augmentation
         How pictures are varied.
+    compile
+        Whether the networks are compiled (:func:`compile_networks`).
     checkpoint, checkpoint_every
         A file, written every so many steps and at the end; where it exists, training continues from it, bit for bit on
         the CPU. In its folder other processes read the history so far, and ask for a stop (:class:`Board`).
@@ -109,6 +114,7 @@ def fit(
         checkpoint_every=checkpoint_every,
         precision=precision,
         augmentation=augmentation,
+        compile=compile,
     )
     (result,) = fit_many(
         [task],
@@ -161,7 +167,7 @@ def fit_many(
     keep_freed_memory()
     progress = progress and is_first()
     watch = watch if watch is not None and is_first() else Watch(None, 1)
-    with _cpu_threads(threads):
+    with _cpu_threads(threads), products_in(course.precision):
         members = [Member(task, course, place, len(tasks)) for task in tasks]
         with (
             _bar(members, progress) as bar,

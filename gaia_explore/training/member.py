@@ -17,6 +17,7 @@ from gaia_explore.training.board import Board
 from gaia_explore.training.checkpoint import read_checkpoint
 from gaia_explore.training.feeding import fits
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
+from gaia_explore.training.precision import Precision
 from gaia_explore.training.processes import is_first, share_of
 
 Result = tuple[dict[str, Tensor], dict[str, Any]]
@@ -33,8 +34,9 @@ class Course:
     evaluate_every: int = 250
     patience: int = 0
     checkpoint_every: int = 1000
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     augmentation: Augmentation | None = None
+    compile: bool = False
 
 
 @final

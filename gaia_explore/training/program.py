@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gaia_explore.models import Share, over_all, stack
 from gaia_explore.training.capturing import Captured
+from gaia_explore.training.compiling import compile_networks
 from gaia_explore.training.feeding import Resident, Together, resident, scaled
 from gaia_explore.training.health import Health
 from gaia_explore.training.member import Member, Result
@@ -65,6 +66,8 @@ class Program:
             self._players[name] = Player(
                 module, rate[0] if self._alone else rate, self._model.averaging if configs[0].averaging else None
             )
+        if self._course.compile:
+            compile_networks(self._model.players().values(), self._device)
         self._feed = self._feed_of_members()
         self._factors = self._schedule().to(self._device)
         self._now, self._row = (torch.zeros(1, dtype=torch.int64, device=self._device) for _ in range(2))
@@ -159,7 +162,8 @@ class Program:
 
     def evaluate(self):
         """Let every member that has held-out stimuli look at them, with averaged weights where there are any."""
-        with ExitStack() as averaged, torch.no_grad():
+        # Too seldom, and of too many sizes, to be worth compiling for.
+        with ExitStack() as averaged, torch.no_grad(), torch.compiler.set_stance("force_eager"):
             for player in self._players.values():
                 averaged.enter_context(player.averaged())
             for i, member in enumerate(self.members):
