@@ -62,7 +62,7 @@ def run_study(arguments: argparse.Namespace):
     for part in arguments.parts:
         settings |= {"models": study.MODELS, "published": study.PUBLISHED, "frontier": study.FRONTIER}[part]
     cells = study.plan(settings, range(arguments.seeds), arguments.sets, quick=arguments.quick)
-    scores = study.execute(cells, arguments.out, jobs=arguments.jobs)
+    scores = study.execute(cells, arguments.out, jobs=arguments.jobs, device=arguments.device)
     write_atomically(arguments.out / "scores.csv", scores.to_csv(index=False).encode())
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.precision", 3):
         print(scores.drop(columns=["seed", "health", "n"]).groupby(["model", "setting", "stimuli"], sort=False).mean())
@@ -183,7 +183,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="where the notebooks lie")
     added = command("study", run_study, "runs/study")
     added.add_argument("--seeds", type=int, default=3, help="samples and initial weights a cell (default 3)")
-    added.add_argument("--jobs", type=int, default=2, help="trainings at a time, one thread each (default 2)")
+    told = "processes of one thread each; on a GPU they only score (default 2)"
+    added.add_argument("--jobs", type=int, default=2, help=told)
+    added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--sets", nargs="*", default=(), help="planar sets (default: the five of the paper)")
     added.add_argument(
         "--parts", nargs="+", default=["models"], choices=["models", "published", "frontier"], help="which settings"

@@ -42,7 +42,7 @@ def test_the_study_writes_one_table(
     small = {("AE", "default"): AEConfig(network=FullyConnected(hidden_units=4, hidden_layers=1))}
     monkeypatch.setattr(study, "MODELS", small)
     command = ["study", "--quick", "--seeds", "2", "--jobs", "1", "--sets", "moons", "--out", str(tmp_path)]
-    assert cli.main(command) == 0
+    assert cli.main([*command, "--device", "cpu"]) == 0
     table = pd.read_csv(tmp_path / "scores.csv")
     assert list(table["seed"]) == [0, 1] and set(table["model"]) == {"AE"}
     assert "on_support" in capsys.readouterr().out
