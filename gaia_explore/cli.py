@@ -128,6 +128,7 @@ def sweep(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
         retries=arguments.retries,
+        together=arguments.together,
         dry_run=arguments.dry_run,
     )
     if arguments.dry_run:
@@ -216,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--jobs", type=int, default=2, help="notebooks at a time, one thread each (default 2)")
     added.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://…, or local for one of our own")
     added.add_argument("--retries", type=int, default=0, help="how often a run that fails is tried again (default 0)")
+    added.add_argument("--together", action="store_true", help="first train at once what fits together")
     added.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     added = commands.add_parser("collect", help=(collect.__doc__ or "").splitlines()[0])
     added.set_defaults(command=collect)

@@ -139,7 +139,7 @@ def test_a_sweep_reads_values_by_their_declared_types(
     (arguments, keywords) = seen[0]
     assert arguments == (squares, {"a": [1, 2], "model": ["ae", "1"]})
     expected = {"seeds": 5, "parameters": {"quick": True}, "out": tmp_path, "jobs": 3, "scheduler": "local"}
-    assert keywords == {**expected, "retries": 1, "dry_run": False}
+    assert keywords == {**expected, "retries": 1, "together": False, "dry_run": False}
     table["status"] = "failed"
     assert cli.main([*command, "--quick"]) == 1
 
