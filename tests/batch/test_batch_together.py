@@ -76,6 +76,12 @@ def alone(learning_rate: float, steps: int) -> float:
     return train(config, shown, steps=steps, device="cpu", progress=False).history["pixel_error"].iloc[-1]
 
 
+def error_by(parameter: str, out: Path) -> dict[Any, float]:
+    """The scores of a sweep's finished runs."""
+    table = batch.collect(out)
+    return dict(zip(table[parameter], table["error"], strict=True))
+
+
 def begins(folder: Path) -> list[int]:
     """At which step a run's training was, each time that its notebook came to it."""
     return [*map(int, (folder / "begins.txt").read_text().split())]
@@ -90,7 +96,7 @@ def test_what_fits_is_trained_at_once_and_the_rest_as_always(trains: Path, tmp_p
     assert swept.failed["message"].tolist() == ["ValueError: this one does not train"]
     # The rehearsal came to it first, and the kernel when it was finished.
     assert [begins(out / f"way={way}") for way in grid["way"][:3]] == [[0, 100], [0, 100], [0, 0]]
-    errors = batch.collect(out).set_index("way")["error"]
+    errors = error_by("way", out)
     assert errors["own"] == pytest.approx(alone(0.001, 100), rel=1e-4) == errors["elsewhere"]
     assert errors["faster"] == pytest.approx(alone(0.01, 100), rel=1e-4)
     own = out / "way=own"
@@ -142,7 +148,7 @@ def test_trainings_at_once_are_interrupted_and_killed_and_go_on(trains: Path, tm
     for rate in (0.001, 0.01):
         first, second, third, last = begins(out / f"learning_rate={rate}")
         assert first == 0 < second < third < last == steps
-    errors = batch.collect(out).set_index("learning_rate")["error"]
+    errors = error_by("learning_rate", out)
     assert errors[0.01] == pytest.approx(alone(0.01, steps), rel=1e-3)
 
 
