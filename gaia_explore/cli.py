@@ -63,7 +63,7 @@ def run_study(arguments: argparse.Namespace):
     for part in arguments.parts:
         settings |= {"models": study.MODELS, "published": study.PUBLISHED, "frontier": study.FRONTIER}[part]
     cells = study.plan(settings, range(arguments.seeds), arguments.sets, quick=arguments.quick)
-    scores = study.execute(cells, arguments.out, jobs=arguments.jobs)
+    scores = study.execute(cells, arguments.out, jobs=arguments.jobs, device=arguments.device)
     write_atomically(arguments.out / "scores.csv", scores.to_csv(index=False).encode())
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.precision", 3):
         print(scores.drop(columns=["seed", "health", "n"]).groupby(["model", "setting", "stimuli"], sort=False).mean())
@@ -141,6 +141,7 @@ def sweep(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
         retries=arguments.retries,
+        together=arguments.together,
         dry_run=arguments.dry_run,
     )
     if arguments.dry_run:
@@ -196,7 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--notebooks", type=Path, default=Path("notebooks"), help="where the notebooks lie")
     added = command("study", run_study, "runs/study")
     added.add_argument("--seeds", type=int, default=3, help="samples and initial weights a cell (default 3)")
-    added.add_argument("--jobs", type=int, default=2, help="trainings at a time, one thread each (default 2)")
+    told = "processes of one thread each; on a GPU they only score (default 2)"
+    added.add_argument("--jobs", type=int, default=2, help=told)
+    added.add_argument("--device", default="auto", help="auto, cpu or cuda")
     added.add_argument("--sets", nargs="*", default=(), help="planar sets (default: the five of the paper)")
     added.add_argument(
         "--parts", nargs="+", default=["models"], choices=["models", "published", "frontier"], help="which settings"
@@ -231,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--jobs", type=int, default=2, help="notebooks at a time, one thread each (default 2)")
     added.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://…, or local for one of our own")
     added.add_argument("--retries", type=int, default=0, help="how often a run that fails is tried again (default 0)")
+    added.add_argument("--together", action="store_true", help="first train at once what fits together")
     added.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     added = commands.add_parser("collect", help=(collect.__doc__ or "").splitlines()[0])
     added.set_defaults(command=collect)

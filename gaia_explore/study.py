@@ -14,7 +14,7 @@ from gaia_explore import scores, stimuli
 from gaia_explore.latent import Codec
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.runs import Run, load, train_many
-from gaia_explore.training import write_atomically
+from gaia_explore.training import choose_device, write_atomically
 
 STEPS = 6000
 QUICK_STEPS = 30
@@ -90,17 +90,30 @@ def plan(
 
 
 def execute(
-    cells: Sequence[Cell], out: str | Path, *, jobs: int = 1, device: str = "cpu", progress: bool = True
+    cells: Sequence[Cell], out: str | Path, *, jobs: int = 1, device: str = "auto", progress: bool = True
 ) -> pd.DataFrame:
     """Train and score every cell that ``out`` does not hold yet, and return all their scores.
 
-    Cells that fit together are trained at once (``train_many``): on the CPU a few in each of ``jobs`` processes, on
-    another device all of them, if it is one process. A cell that was cut short goes on from its last checkpoint.
+    Cells that fit together are trained at once (``train_many``): on the CPU a few in each of ``jobs`` processes, which
+    score them too; on a GPU (``"auto"`` takes one where there is one) all of them in this process, and then ``jobs``
+    processes score them. A cell that was cut short goes on from its last checkpoint, or with its scores.
     Returns what :func:`collect` does, for these cells.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where somebody stopped the trainings. They can go on.
     """
     out = Path(out)
+    place = choose_device(device).type
+    chunks = _together(cells, place)
+    if place != "cpu":
+        for some in chunks:
+            _train(some, out, device, progress=progress)
+        # What is left is to score each run, from its folder: this process holds none of them any more.
+        chunks = [[cell] for cell in cells]
     work: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_train_and_score)(some, out, device) for some in _together(cells, device)
+        joblib.delayed(_train_and_score)(some, out) for some in chunks
     )
     rows: list[dict[str, Any]] = []
     with tqdm(total=len(cells), desc="planar study", unit="run", disable=not progress) as bar:
@@ -155,36 +168,65 @@ def split(name: str, n: int, seed: int) -> tuple[stimuli.Stimuli, stimuli.Stimul
 def record(
     run: Run, shown: stimuli.Stimuli, held_out: stimuli.Stimuli, folder: str | Path, *, model: str, setting: str
 ) -> dict[str, Any]:
-    """Score a run and write the scores to its folder, as ``scores.json``: where :func:`collect` finds them."""
+    """Score a run and write the scores to its folder, as ``scores.json``: where :func:`collect` finds them.
+
+    On the CPU: it has passed a few thousand points through a planar network before a GPU is opened.
+    """
     seed = run.description["seed"]
     row = {"model": model, "setting": setting, "stimuli": shown.title, "seed": seed}
     row |= {"n": len(shown) + len(held_out), "steps": run.description["step"], "health": str(run.health)}
-    row |= {str(name): float(score) for name, score in scores.planar(run.codec, shown, held_out, seed=seed).items()}
+    scored = scores.planar(run.codec_on("cpu"), shown, held_out, seed=seed)
+    row |= {str(name): float(score) for name, score in scored.items()}
     write_atomically(Path(folder) / "scores.json", json.dumps(row, indent=2, ensure_ascii=False).encode())
     return row
 
 
-def _train_and_score(cells: Sequence[Cell], out: Path, device: str) -> list[dict[str, Any]]:
-    paths = {cell: out / cell.folder / "scores.json" for cell in cells}
-    missing = [cell for cell in cells if not paths[cell].is_file()]
-    if missing:
-        samples = [split(cell.stimuli, cell.n, cell.seed) for cell in missing]
-        runs = train_many(
-            [cell.config for cell in missing],
-            [shown for shown, _ in samples],
-            [cell.seed for cell in missing],
-            names=[cell.folder for cell in missing],
-            steps=missing[0].steps,
-            device=device,
-            resume=out,
-            progress=False,
-        )
-        for cell, (shown, held_out), run in zip(missing, samples, runs, strict=True):
-            record(run, shown, held_out, paths[cell].parent, model=cell.model, setting=cell.setting)
-            # Last: what is finished needs no optimisers, but a run that was cut short before its scores were written
-            # does.
-            run.save(paths[cell].parent, resumable=False)
-    return [json.loads(paths[cell].read_text()) for cell in cells]
+def _train_and_score(cells: Sequence[Cell], out: Path) -> list[dict[str, Any]]:
+    """Train on the CPU what has not ended, and score what has no scores."""
+    _train(cells, out, "cpu", progress=False)
+    return [_scored(cell, out / cell.folder) for cell in cells]
+
+
+def _train(cells: Sequence[Cell], out: Path, device: str, *, progress: bool):
+    """Train the cells whose trainings have not ended, at once; each is left in its folder."""
+    missing = [cell for cell in cells if not _ended(cell, out / cell.folder)]
+    if not missing:
+        return
+    runs = train_many(
+        [cell.config for cell in missing],
+        [split(cell.stimuli, cell.n, cell.seed)[0] for cell in missing],
+        [cell.seed for cell in missing],
+        names=[cell.folder for cell in missing],
+        steps=missing[0].steps,
+        device=device,
+        resume=out,
+        progress=progress,
+    )
+    if any(run.health.status == "stopped" for run in runs):
+        raise KeyboardInterrupt("the trainings were stopped; the same study again goes on")
+
+
+def _ended(cell: Cell, folder: Path) -> bool:
+    """Whether a cell is scored, or is trained to its end."""
+    if (folder / "scores.json").is_file():
+        return True
+    # It is written when a training ends, for whatever reason.
+    told = folder / "run.json"
+    if not told.is_file():
+        return False
+    description = json.loads(told.read_text(encoding="utf-8"))
+    return description["step"] >= cell.steps or description["health"]["status"] == "died"
+
+
+def _scored(cell: Cell, folder: Path) -> dict[str, Any]:
+    path = folder / "scores.json"
+    if not path.is_file():
+        run = load(folder)
+        shown, held_out = split(cell.stimuli, cell.n, cell.seed)
+        record(run, shown, held_out, folder, model=cell.model, setting=cell.setting)
+        # Last: what is scored needs no optimisers, but a run without them could not go on.
+        run.save(folder, resumable=False)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _tidy(rows: Sequence[Any]) -> pd.DataFrame:

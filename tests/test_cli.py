@@ -42,7 +42,7 @@ def test_the_study_writes_one_table(
     small = {("AE", "default"): AEConfig(network=FullyConnected(hidden_units=4, hidden_layers=1))}
     monkeypatch.setattr(study, "MODELS", small)
     command = ["study", "--quick", "--seeds", "2", "--jobs", "1", "--sets", "moons", "--out", str(tmp_path)]
-    assert cli.main(command) == 0
+    assert cli.main([*command, "--device", "cpu"]) == 0
     table = pd.read_csv(tmp_path / "scores.csv")
     assert list(table["seed"]) == [0, 1] and set(table["model"]) == {"AE"}
     assert "on_support" in capsys.readouterr().out
@@ -152,7 +152,7 @@ def test_a_sweep_reads_values_by_their_declared_types(
     (arguments, keywords) = seen[0]
     assert arguments == (squares, {"a": [1, 2], "model": ["ae", "1"]})
     expected = {"seeds": 5, "parameters": {"quick": True}, "out": tmp_path, "jobs": 3, "scheduler": "local"}
-    assert keywords == {**expected, "retries": 1, "dry_run": False}
+    assert keywords == {**expected, "retries": 1, "together": False, "dry_run": False}
     table["status"] = "failed"
     assert cli.main([*command, "--quick"]) == 1
 

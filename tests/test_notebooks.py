@@ -13,7 +13,9 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from papermill.cli import papermill
 from PIL import Image
 
-from gaia_explore import batch
+from gaia_explore import batch, study
+from gaia_explore.models import AEConfig, GAIAConfig
+from gaia_explore.networks import FullyConnected
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 START = "0-start"
@@ -29,19 +31,20 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def ended(name: str, **parameters: Any) -> tuple[str, Exception]:
-    """The cell that a notebook ends in with these parameters, and its error; cell after cell in this process."""
+def executed(name: str, **parameters: Any) -> tuple[dict[str, Any], str, Exception | None]:
+    """What a notebook's names stand for in the end, the cell that it ends in with these parameters, and its error."""
     names: dict[str, Any] = {}
+    cell: dict[str, Any] = {}
     for cell in cells_of(name):
         if cell["cell_type"] == "code":
             try:
                 exec(source(cell), names)
             except Exception as error:
-                return cell["id"], error
+                return names, cell["id"], error
             # As papermill does it.
             if "parameters" in cell["metadata"].get("tags", []):
                 names |= parameters
-    raise AssertionError(f"{name} must not run with {parameters}")
+    return names, cell["id"], None
 
 
 OF_FACES = (
@@ -55,6 +58,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("2-train", {"model": "GAN"}, "cell-02", "model must be one of AE, VAE, GAIA, got 'GAN'"),
     ("2-train", {"batch_size": 0}, "cell-06", "batch_size must be at least 1, got 0"),
     ("3-planar-study", {"runs_dir": "none"}, "cell-02", "out must hold runs of the study (*/scores.json), got none"),
+    ("3-planar-study", {"seeds": 2, "seed": 2}, "cell-02", "seed must be below seeds, 2, got 2"),
     (
         "4-faces-train",
         {"network": "deep"},
@@ -96,9 +100,23 @@ def test_a_wrong_parameter_ends_a_notebook_where_it_is_used_with_an_error_of_our
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.chdir(NOTEBOOKS)
-    at, error = ended(name, **{"quick": True, "out_dir": str(tmp_path), **wrong})
+    _, at, error = executed(name, **{"quick": True, "out_dir": str(tmp_path), **wrong})
     assert (at, str(error)) == (cell, message)
     assert isinstance(error, ValueError | FileNotFoundError)
+
+
+@pytest.mark.slow
+def test_the_planar_study_trains_what_it_draws_where_it_is_given_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    small = FullyConnected(hidden_units=4, hidden_layers=1)
+    models = {("AE", "default"): AEConfig(network=small), ("GAIA α=1", "default"): GAIAConfig(network=small)}
+    monkeypatch.setattr(study, "MODELS", models)
+    monkeypatch.chdir(NOTEBOOKS)
+    names, _, error = executed("3-planar-study", seeds=1, quick=True, device="cpu", out_dir=str(tmp_path))
+    assert error is None
+    scores = study.collect(tmp_path / "quick-runs")
+    assert names["scores"].equals(scores) and len(scores) == 2 * 5
+    assert {model for _, model in names["panels"]} == {"AE", "GAIA α=1"} and len(names["panels"]) == 10
+    assert (tmp_path / "figure2.html").is_file() and (tmp_path / "table1_summary.csv").is_file()
 
 
 @pytest.mark.parametrize("name", WALK)

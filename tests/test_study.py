@@ -3,15 +3,18 @@
 import json
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gaia_explore import scores, stimuli, study
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
-from gaia_explore.runs import FILE, load
+from gaia_explore.runs import FILE, load, train, train_many
+from gaia_explore.training.stop import StopRequest
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=1)}
 SETTINGS: dict[tuple[str, str], Config] = {
@@ -83,8 +86,6 @@ def test_a_run_cut_short_between_its_training_and_its_scores_is_scored(executed:
     expected = json.loads((executed / cell.folder / "scores.json").read_text())
     for path in (executed / cell.folder).iterdir():
         path.unlink()
-    from gaia_explore.runs import train
-
     shown, _ = study.split("blobs", cell.n, 7)
     train(cell.config, shown, steps=cell.steps, seed=7, device="cpu", resume=executed / cell.folder, progress=False)
     study.execute([cell], executed, progress=False)
@@ -129,3 +130,65 @@ def test_cells_that_fit_together_are_trained_at_once_in_the_order_of_the_plan():
         [("GAIA α=1", 1)] * 2,
     ]
     assert study._together(cells, "cuda") == [cells]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch):
+    """The study takes the CPU for a GPU, which one process has to itself."""
+    monkeypatch.setattr(study, "choose_device", lambda device: SimpleNamespace(type="cuda"))
+
+
+@pytest.mark.usefixtures("gpu")
+def test_on_a_gpu_all_are_trained_first_and_then_scored_from_their_folders(
+    executed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cells = study.plan(SETTINGS, [0], ["circles", "moons"], quick=True)
+    asked: list[dict[str, Any]] = []
+
+    def trained(*arguments: Any, **options: Any) -> Any:
+        asked.append(options)
+        return train_many(*arguments, **options)
+
+    monkeypatch.setattr(study, "train_many", trained)
+    with monkeypatch.context() as killed:
+        killed.setattr(study, "record", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            study.execute(cells, tmp_path, device="cpu", progress=False)
+    assert [options["names"] for options in asked] == [[cell.folder for cell in cells]]
+    assert not list(tmp_path.glob("*/scores.json"))
+    scored = study.execute(cells, tmp_path, device="cpu", progress=False)
+    # What had been trained was only scored, to what programs of other members come to.
+    assert len(asked) == 1
+    expected = study.collect(executed).query("seed == 0").reset_index(drop=True)
+    pd.testing.assert_frame_equal(scored, expected, rtol=1e-3)
+    assert "generator" not in load(tmp_path / cells[0].folder).tensors
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_study_that_is_stopped_scores_nothing_half_trained_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cells = study.plan(SETTINGS, [0], ["moons"], quick=True)
+
+    def asked(request: StopRequest) -> bool:
+        request.reason = "interrupted by the user"
+        return True
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(StopRequest, "asked", asked)
+        with pytest.raises(KeyboardInterrupt, match="the trainings were stopped; the same study again goes on"):
+            study.execute(cells, tmp_path, device="cpu", progress=False)
+    assert [load(tmp_path / cell.folder).description["step"] for cell in cells] == [1, 1]
+    assert not list(tmp_path.glob("*/scores.json"))
+    assert list(study.execute(cells, tmp_path, device="cpu", progress=False)["steps"]) == [30, 30]
+
+
+def test_a_run_that_died_is_scored_as_it_is_and_not_trained_again(tmp_path: Path):
+    (cell,) = study.plan({("AE", "default"): AEConfig(**SMALL, learning_rate=1e30)}, [0], ["moons"], quick=True)
+    shown, _ = study.split("moons", cell.n, 0)
+    with pytest.warns(UserWarning, match="died"):
+        run = train(cell.config, shown, steps=cell.steps, device="cpu", out=tmp_path / cell.folder, progress=False)
+    before = (tmp_path / cell.folder / FILE).read_bytes()
+    assert run.health.status == "died" and study._ended(cell, tmp_path / cell.folder)
+    study._train([cell], tmp_path, "cpu", progress=False)
+    assert (tmp_path / cell.folder / FILE).read_bytes() == before

@@ -75,15 +75,15 @@ class Progress:
             )
 
     def lines(self) -> list[str]:
-        """A line for each notebook that is under way."""
-        return [line for task in list(self._waiting.values()) if (line := line_of(task)) is not None]
+        """A line for each notebook that is under way, or for the first of them."""
+        under_way = [task for task in list(self._waiting.values()) if _attempt(task) is not None]
+        n = MOST_LINES if len(under_way) <= MOST_LINES else MOST_LINES - 1
+        lines = [line for task in under_way[:n] if (line := line_of(task)) is not None]
+        return lines if len(under_way) <= n else [*lines, f"… and {len(under_way) - n} more"]
 
     def _watch(self):
         while not self._ended.wait(EVERY):
-            lines = self.lines()
-            shown = lines[:MOST_LINES]
-            if len(lines) > MOST_LINES:
-                shown[-1] = f"… and {len(lines) - MOST_LINES + 1} more"
+            shown = self.lines()
             while len(self._lines) < len(shown):
                 self._lines.append(tqdm(bar_format="{desc}", position=len(self._lines) + 1, leave=False))
             for i, line in enumerate(self._lines):
@@ -92,12 +92,18 @@ class Progress:
 
 def line_of(task: Task) -> str | None:
     """How far a notebook is: its cell and, while it trains, step and loss; None where it is not under way."""
-    attempt = task.place.attempt()
-    if attempt is None or attempt.get("sweep") != task.sweep or attempt["status"] != "running":
+    attempt = _attempt(task)
+    if attempt is None:
         return None
     line = f"{task.name}  cell {attempt['cell']} of {attempt['cells']}"
     training = _training(task.place.unfinished)
     return line if training is None else f"{line}  {training}"
+
+
+def _attempt(task: Task) -> dict[str, Any] | None:
+    attempt = task.place.attempt()
+    is_running = attempt is not None and attempt.get("sweep") == task.sweep and attempt["status"] == "running"
+    return attempt if is_running else None
 
 
 def _training(folder: Path) -> str | None:

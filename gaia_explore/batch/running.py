@@ -72,6 +72,14 @@ class Task:
         return {"parameters": dict(self.complete), "notebook": notebook, "package": package}
 
     @property
+    def out_dir(self) -> str:
+        """Where the notebook writes, from its own folder.
+
+        So the executed copy says nothing of the machine where both lie in one project.
+        """
+        return os.path.relpath(self.place.unfinished, self.notebook.parent)
+
+    @property
     def interruption(self) -> Path:
         """A file that asks the sweep's runs, wherever they are, to end."""
         return self.out / LOCKS / f"{self.sweep}.interrupted"
@@ -139,7 +147,7 @@ def run(task: Task, gpu: str | None = None) -> Outcome:
             # By a kernel that outlived its sweep, or before a worker was lost that did not say so.
             return Outcome(name=task.name, status="done")
         started = time.monotonic()
-        attempt = _Attempt(task, identity)
+        attempt = Attempt(task, identity)
         try:
             with attempt.interruptible():
                 _execute(task, attempt, lock, gpu)
@@ -155,7 +163,7 @@ def run(task: Task, gpu: str | None = None) -> Outcome:
 
 
 @final
-class _Attempt:
+class Attempt:
     """What is written down of a run while it is under way, and its end where the sweep is interrupted."""
 
     def __init__(self, task: Task, identity: Mapping[str, Any]):
@@ -210,18 +218,16 @@ class _Attempt:
         return Outcome(name=self._task.name, status="failed", seconds=seconds, cell=cell, message=message)
 
 
-def _execute(task: Task, attempt: _Attempt, lock: int, gpu: str | None):
+def _execute(task: Task, attempt: Attempt, lock: int, gpu: str | None):
     """The notebook, executed in the unfinished folder, and its page."""
     place = task.place
     folder = task.notebook.parent
     executed = place.unfinished / task.notebook.name
-    # From the notebook's folder, so that the copy says nothing of the machine where both lie in one project.
-    out_dir = os.path.relpath(place.unfinished, folder)
     with (place.unfinished / KERNEL_LOG).open("wb") as log:
         copy = execute_in_kernel(
             nbformat.reads(task.content, as_version=4),
             executed,
-            {**task.parameters, "out_dir": out_dir},
+            {**task.parameters, "out_dir": task.out_dir},
             folder=folder,
             environment=ONE_THREAD | ({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
             # Windows hands no files on; its kernels end with their parent.
@@ -230,7 +236,7 @@ def _execute(task: Task, attempt: _Attempt, lock: int, gpu: str | None):
             on_cell=attempt.on_cell,
             progress=False,
         )
-    _name_finished(copy, out_dir, os.path.relpath(place.finished, folder), task.notebook.name)
+    _name_finished(copy, task.out_dir, os.path.relpath(place.finished, folder), task.notebook.name)
     write_atomically(executed, nbformat.writes(copy).encode())
     write_atomically(executed.with_suffix(".html"), to_html(copy).encode())
     (place.unfinished / KERNEL_LOG).unlink()

@@ -2,8 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -18,6 +19,7 @@ from gaia_explore.batch.progress import Progress
 from gaia_explore.batch.provenance import commit, notebook_hash, package_hash
 from gaia_explore.batch.running import Outcome, RunFailedError, Task
 from gaia_explore.batch.scheduling import workers
+from gaia_explore.batch.together import train_together
 
 LONGEST_END = 30.0
 """Seconds that an interrupted sweep waits for its kernels to end."""
@@ -71,6 +73,7 @@ def sweep(
     jobs: int = 1,
     scheduler: str | None = None,
     retries: int = 0,
+    together: bool = False,
     progress: bool = True,
     dry_run: bool = False,
 ) -> Sweep:
@@ -106,6 +109,13 @@ def sweep(
     retries
         How often a run that fails is tried again, on a cluster by Dask. A worker that is lost is no failure: Dask gives
         its run to another one, which goes on from the last checkpoint.
+    together
+        First train at once what fits together (``train_many``), in ``jobs`` processes, or in one for each GPU; then the
+        notebooks find their trainings finished. What they would train is found by executing each, unseen and without a
+        kernel, up to its training with ``resume=out_dir``: that part is executed twice, and must come to the same
+        training both times. A notebook that trains in another way is executed as always. Not on a cluster.
+        A model trained among others equals the one trained alone only to within rounding, so that the tables of two
+        such sweeps, of which one was killed, need not be equal to the last digit.
     progress
         Show a bar, and a line for each notebook that is under way; where output is no terminal, a line for each run.
     dry_run
@@ -145,13 +155,15 @@ def sweep(
     for name, value, least in (("jobs", jobs, 1), ("retries", retries, 0)):
         if type(value) is not int or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if together and scheduler is not None:
+        raise ValueError(f"together must be False with a scheduler, got {together} and {scheduler}")
     tasks = _tasks(notebook, out, grid, seeds, parameters)
     _check_folder(tasks)
     if dry_run:
         rows = [{"run": task.name, "status": status, "why": why} for task, status, why in _found(tasks)]
         return Sweep(out=out, table=pd.DataFrame(rows))
     with alone(out):
-        outcomes = _run(tasks, jobs, scheduler, retries, progress)
+        outcomes = _run(tasks, jobs, scheduler, retries, together, progress)
     table = pd.DataFrame([asdict(outcomes[task.name]) for task in tasks]).rename(columns={"name": "run"})
     return Sweep(out=out, table=table)
 
@@ -204,7 +216,9 @@ def _found(tasks: Sequence[Task]) -> list[tuple[Task, str, str]]:
     return [(task, *task.place.state(task.identity(package))) for task in tasks]
 
 
-def _run(tasks: Sequence[Task], jobs: int, scheduler: str | None, retries: int, progress: bool) -> dict[str, Outcome]:
+def _run(
+    tasks: Sequence[Task], jobs: int, scheduler: str | None, retries: int, together: bool, progress: bool
+) -> dict[str, Outcome]:
     """Have all runs done that are not, and gather how they went."""
     for stale in (tasks[0].out / LOCKS).glob("*.interrupted"):
         stale.unlink()
@@ -212,23 +226,37 @@ def _run(tasks: Sequence[Task], jobs: int, scheduler: str | None, retries: int, 
     outcomes = {task.name: Outcome(name=task.name, status="done") for task, status, _ in found if status == "done"}
     wanted = [task for task, status, _ in found if status != "done"]
     if wanted:
-        shown = Progress(wanted, total=len(tasks), done=len(outcomes), shown=progress)
-        with workers(min(jobs, len(wanted)), scheduler, retries) as submit, shown:
-            futures = {submit(task): task for task in wanted}
-            try:
-                for future in as_completed(futures):
-                    outcome = _outcome(future, futures[future])
-                    outcomes[outcome.name] = outcome
-                    shown.tell(outcome)
-            except KeyboardInterrupt:
-                _interrupt(futures)
-                n = sum(status == "done" for _, status, _ in _found(tasks))
-                message = f"{n} of {len(tasks)} runs are finished; the same sweep again goes on"
-                raise KeyboardInterrupt(message) from None
+        with (
+            Progress(wanted, total=len(tasks), done=len(outcomes), shown=progress) as shown,
+            _interrupted_in_words(tasks),
+        ):
+            if together:
+                train_together(wanted, jobs)
+            with workers(min(jobs, len(wanted)), scheduler, retries) as submit:
+                futures = {submit(task): task for task in wanted}
+                try:
+                    for future in as_completed(futures):
+                        outcome = _outcome(future, futures[future])
+                        outcomes[outcome.name] = outcome
+                        shown.tell(outcome)
+                except KeyboardInterrupt:
+                    _interrupt(futures)
+                    raise
     unfinished = tasks[0].out / UNFINISHED
     if unfinished.is_dir() and not any(unfinished.iterdir()):
         unfinished.rmdir()
     return outcomes
+
+
+@contextmanager
+def _interrupted_in_words(tasks: Sequence[Task]) -> Iterator[None]:
+    """Have Ctrl-C say how far the sweep is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        n = sum(status == "done" for _, status, _ in _found(tasks))
+        message = f"{n} of {len(tasks)} runs are finished; the same sweep again goes on"
+        raise KeyboardInterrupt(message) from None
 
 
 def _outcome(future: "Future[Outcome]", task: Task) -> Outcome:

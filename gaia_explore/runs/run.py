@@ -68,7 +68,7 @@ class Run:
     @cached_property
     def codec(self) -> ModelCodec:
         """The trained model seen from NumPy: its last weights, or their running average where the config has one."""
-        return self._codec("average" if self.config.averaging else "weights")
+        return self.codec_on("auto")
 
     @cached_property
     def best(self) -> ModelCodec:
@@ -84,7 +84,11 @@ class Run:
         """The step that the weights are from: the run's last. Of a run that is followed an earlier one, or none yet."""
         return self.description.get("weights_step", self.description["step"])
 
-    def _codec(self, which: Literal["weights", "average", "best"]) -> ModelCodec:
+    def codec_on(self, device: str) -> ModelCodec:
+        """A :attr:`codec` on the named device, instead of on a GPU wherever there is one."""
+        return self._codec("average" if self.config.averaging else "weights", device)
+
+    def _codec(self, which: Literal["weights", "average", "best"], device: str = "auto") -> ModelCodec:
         if self.weights_step is None:
             raise ValueError("this run is still before its first checkpoint: it has a history, but no weights yet")
         shape = tuple(self.description["shape"])
@@ -92,7 +96,7 @@ class Run:
         for name, module in model.players().items():
             vector_to_parameters(self.tensors[f"{name}/{which}"], module.parameters())
         model.requires_grad_(False)
-        return codec_of(model.eval().to(choose_device("auto")), shape)
+        return codec_of(model.eval().to(choose_device(device)), shape)
 
     def save(self, folder: str | Path, *, resumable: bool = True, best: bool = True):
         """Keep the run in a folder: ``run.safetensors``, and for people ``run.json`` and ``history.csv``.

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,9 @@ from gaia_explore.training import Augmentation, Course, Precision, Stopper, Task
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
+
+rehearsed: ContextVar[Callable[[Mapping[str, Any]], object] | None] = ContextVar("rehearsed", default=None)
+"""Who is told the arguments of each training before it begins; it may raise, and only have wanted to know them."""
 
 
 def train(
@@ -93,6 +97,7 @@ def train(
     ValueError, TypeError, FileExistsError
         For arguments out of range, for ``out`` that holds a run already, for ``resume`` with another run's arguments.
     """
+    _rehearse(locals())
     _check_counts(
         {"steps": steps, "batch_size": batch_size, "evaluate_every": evaluate_every, "threads": threads}
         | {"checkpoint_every": checkpoint_every, "watch_every": watch_every},
@@ -193,6 +198,7 @@ def train_many(
     ValueError, TypeError, FileExistsError
         As in :func:`train`, and for lists of different lengths.
     """
+    _rehearse(locals())
     _check_counts(
         {"steps": steps, "batch_size": batch_size, "evaluate_every": evaluate_every, "threads": threads}
         | {"checkpoint_every": checkpoint_every, "at_once": 1 if at_once is None else at_once},
@@ -236,6 +242,12 @@ def train_many(
         progress=progress,
     )
     return [_kept(Run(*result), own, member=i) for i, (result, own) in enumerate(zip(results, folders, strict=True))]
+
+
+def _rehearse(arguments: Mapping[str, Any]):
+    told = rehearsed.get()
+    if told is not None:
+        told(dict(arguments))
 
 
 def _check_counts(positive: dict[str, Any], natural: dict[str, Any]):

@@ -3,7 +3,7 @@
 from math import ceil, log, pi
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Integer, Shaped
 from scipy.spatial.distance import cdist
 
 from gaia_explore.scores.points import flat_points
@@ -28,17 +28,28 @@ def likelihood_bandwidth(reference: Shaped[np.ndarray, "n ..."], *, n_max: int =
     if widest == 0:
         raise ValueError(f"reference must hold different stimuli, got {len(x)} times the same")
     rows = np.arange(0, len(x), ceil(len(x) / n_max))
+    bandwidths = widest * 2.0 ** (-np.arange(21) / 2)
+    # So few at a time that a processor's cache holds their distances.
+    chunks = np.array_split(rows, ceil(len(rows) * len(x) / 2**17))
+    log_sums = np.concatenate([_left_out(x, some, bandwidths) for some in chunks], axis=1)
+    likelihoods = log_sums.mean(axis=1) - x.shape[1] * np.log(bandwidths)
+    return float(bandwidths[np.argmax(likelihoods)])
+
+
+def _left_out(
+    x: Float64[np.ndarray, "n p"], rows: Integer[np.ndarray, " s"], bandwidths: Float64[np.ndarray, " h"]
+) -> Float64[np.ndarray, "h s"]:
+    """Logarithm of the sum of all others' kernels at each of some stimuli, for bandwidths in steps of √2 downwards."""
     distances = cdist(x[rows], x, "sqeuclidean")
     distances[np.arange(len(rows)), rows] = np.inf
     nearest = distances.min(axis=1)
-    # Squared, a Gaussian kernel is one of bandwidth h/√2: a single exponential serves the whole grid.
-    kernel = np.exp((nearest[:, None] - distances) / (2 * widest**2))
-    bandwidths = widest * 2.0 ** (-np.arange(21) / 2)
-    likelihoods = []
+    # Squared, a Gaussian kernel is one of bandwidth h/√2: a single exponential serves all bandwidths.
+    kernel = np.exp((nearest[:, None] - distances) / (2 * bandwidths[0] ** 2))
+    log_sums = []
     for h in bandwidths:
-        likelihoods.append((np.log(kernel.sum(axis=1)) - nearest / (2 * h**2)).mean() - x.shape[1] * log(h))
+        log_sums.append(np.log(kernel.sum(axis=1)) - nearest / (2 * h**2))
         np.square(kernel, out=kernel)
-    return float(bandwidths[np.argmax(likelihoods)])
+    return np.stack(log_sums)
 
 
 def log_density(
