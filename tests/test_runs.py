@@ -373,3 +373,11 @@ def test_a_training_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp
     assert (tmp_path / "killed" / FILE).read_bytes() == (tmp_path / "undisturbed" / FILE).read_bytes()
     assert load(tmp_path / "killed").health.status == "healthy"
     assert not list((tmp_path / "killed").glob("*.partial"))
+
+
+def test_the_history_as_csv_reads_back_with_gaps_where_nobody_looked(halves, tmp_path: Path):
+    shown, held_out = halves
+    run = trained(shown, held_out=held_out, evaluate_every=5, out=tmp_path)
+    read = pd.read_csv(tmp_path / "history.csv", index_col="step")
+    pd.testing.assert_frame_equal(read, run.history, check_dtype=False, check_index_type=False, rtol=1e-6)
+    assert read["held_out_error"].isna().any() and read["held_out_error"].notna().any()

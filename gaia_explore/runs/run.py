@@ -1,5 +1,6 @@
 """A run: one executed training with its codec, history and health; kept in a folder."""
 
+import io
 import json
 import platform
 from collections.abc import Mapping
@@ -115,10 +116,14 @@ class Run:
             () if best else ("/best",)
         )
         tensors = {name: tensor for name, tensor in self.tensors.items() if not name.endswith(needless)}
-        write_atomically(folder / "history.csv", self.history.to_csv().encode())
-        readable = json.dumps({**self.description, "versions": _versions()}, indent=2, ensure_ascii=False)
-        write_atomically(folder / "run.json", readable.encode())
+        self.describe(folder)
         write_checkpoint(folder / FILE, tensors, dict(self.description))
+
+    def describe(self, folder: str | Path):
+        """Write what is for people, beside the file that :func:`train` or :meth:`save` writes."""
+        write_atomically(Path(folder) / "history.csv", _csv(self.history))
+        readable = json.dumps({**self.description, "versions": _versions()}, indent=2, ensure_ascii=False)
+        write_atomically(Path(folder) / "run.json", readable.encode())
 
     def __repr__(self) -> str:
         d = self.description
@@ -128,6 +133,18 @@ class Run:
 def load(folder: str | Path) -> Run:
     """The run that lies in a folder. Nothing in it is executed, whoever it is from."""
     return Run(*read_checkpoint(Path(folder) / FILE))
+
+
+def _csv(history: pd.DataFrame) -> bytes:
+    """By Arrow, which takes a fifth of the time that pandas takes: many that were trained at once end at once."""
+    import pyarrow
+    import pyarrow.csv
+
+    table = pyarrow.Table.from_pandas(history.reset_index(), preserve_index=False)
+    rows = io.BytesIO()
+    # Arrow would put the names in quotes.
+    pyarrow.csv.write_csv(table, rows, pyarrow.csv.WriteOptions(include_header=False))
+    return ",".join(table.column_names).encode() + b"\n" + rows.getvalue()
 
 
 def _versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +15,9 @@ from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
 from gaia_explore.training import Augmentation, Course, Precision, Stopper, Task, fit, fit_many, is_first, meet
+
+WRITERS = 8
+"""Runs whose files are written at a time."""
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -133,7 +137,11 @@ def train(
         stopper=watch if isinstance(watch, Stopper) else None,
         **_arrays(stimuli, held_out),
     )
-    return _kept(Run(*result), folder)
+    run = Run(*result)
+    _warn_of_death(run)
+    _describe(run, None if folder is None else Path(folder))
+    meet()
+    return run
 
 
 def train_many(
@@ -187,7 +195,8 @@ def train_many(
         Such a folder: each member goes on from its last checkpoint or begins where it has none, and a finished one is
         returned as it is.
     checkpoint_every, progress
-        As in :func:`train`; one progress bar and one Stop button for all.
+        As in :func:`train`; one progress bar and one Stop button for all. Where it takes long to write the checkpoints
+        of many, they are left out so often that they take a twentieth of the time.
 
     Returns
     -------
@@ -241,7 +250,14 @@ def train_many(
         at_once=at_once,
         progress=progress,
     )
-    return [_kept(Run(*result), own, member=i) for i, (result, own) in enumerate(zip(results, folders, strict=True))]
+    runs = [Run(*result) for result in results]
+    for i, run in enumerate(runs):
+        _warn_of_death(run, i)
+    # They wait for the disk, not for each other.
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for _ in writers.map(_describe, runs, folders):
+            pass
+    return runs
 
 
 def _rehearse(arguments: Mapping[str, Any]):
@@ -309,18 +325,18 @@ def _one_each(arguments: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(each, values, strict=True)) for values in zip(*each.values(), strict=True)]
 
 
-def _kept(run: Run, folder: Path | str | None, member: int | None = None) -> Run:
-    """The run, saved where it has a folder (by one of several processes), and with a warning where it died: from who
-    called train.
-    """
+def _warn_of_death(run: Run, member: int | None = None):
+    """Warn of a run that died, from who called train."""
     if run.health.status == "died":
         d = run.description
         which = "" if member is None else f"member {member} ({d['about']['title']}, seed {d['seed']}): "
         warnings.warn(f"{which}{d['config']['model']} {run.health}", stacklevel=3)
+
+
+def _describe(run: Run, folder: Path | None):
+    """Complete the folder that a run's file was written to, if there is one, by one of several processes."""
     if folder is not None and is_first():
-        run.save(folder)
-    meet()
-    return run
+        run.describe(folder)
 
 
 def _arrays(stimuli: Stimuli | PackedStimuli, held_out: Stimuli | PackedStimuli | None) -> dict[str, Any]:

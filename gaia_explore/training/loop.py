@@ -1,6 +1,7 @@
 """The loop: any number of players and of members, one forward and one backward pass a step."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -26,6 +27,12 @@ from gaia_explore.training.watching import Watch
 
 AT_ONCE = {"cpu": 4}
 """Most members of one program by kind of device, elsewhere all: more of them no longer share a CPU's caches."""
+
+LONG = 1.0
+"""Seconds: where one round of checkpoints takes longer …"""
+
+REST = 20
+"""… none follows for so many times as long, so that they take a twentieth of the time of many members."""
 
 
 def fit(
@@ -198,6 +205,7 @@ def _programs(members: Sequence[Member], at_once: int) -> Iterator[list[Member]]
 def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: Watch):
     """Train the members of a program to their ends, and leave each its result."""
     _let_go(program, watch)
+    due = 0.0
     while program.members:
         started = program.step
         # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
@@ -208,6 +216,8 @@ def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: 
         bar.set_postfix(_latest(program.members), refresh=False)
         if program.step % course.evaluate_every == 0:
             program.evaluate()
+        is_due = program.step % course.checkpoint_every == 0 and time.monotonic() >= due
+        writing = 0.0
         for member in program.members:
             wish = agreed(stop.reason or member.board.wish())
             seen = member.look(wish)
@@ -215,10 +225,14 @@ def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: 
             if wish is not None or program.step in ends:
                 member.health = seen
             member.board.show(partial(member.progress, seen))
-            if not member.over and member.checkpoint is not None and program.step % course.checkpoint_every == 0:
+            if not member.over and member.checkpoint is not None and is_due:
+                began = time.monotonic()
                 write_checkpoint(member.checkpoint, *program.result(member, seen))
+                writing += time.monotonic() - began
             if not member.over and program.step in watch.ends(started):
                 watch.show(program.step, partial(program.result, member, seen))
+        if writing > LONG and len(program.members) > 1:
+            due = time.monotonic() + REST * writing
         _let_go(program, watch)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from gaia_explore.models import GAIA, AEConfig, Config, GAIAConfig, VAEConfig, stack
 from gaia_explore.networks import Convolutional, FullyConnected
-from gaia_explore.training import Course, Task, fit, fit_many, read_checkpoint, request_stop
+from gaia_explore.training import Course, Task, fit, fit_many, loop, read_checkpoint, request_stop
 from gaia_explore.training.adam import Adam
 from gaia_explore.training.board import Board
 from gaia_explore.training.player import Player
@@ -268,3 +268,25 @@ def test_one_progress_bar_counts_the_steps_of_all(capsys: pytest.CaptureFixture[
     together(tasks_of(AEConfig(**SMALL), VAEConfig(**SMALL)), Course(steps=MOST_STEPS, batch_size=8), progress=True)
     shown = capsys.readouterr().err
     assert "AE, VAE × 2: 100%" in shown and "100/100" in shown and "kl=" in shown
+
+
+def test_checkpoints_that_take_long_to_write_are_written_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    course = Course(steps=50, batch_size=8, checkpoint_every=10)
+    written: list[int] = []
+    monkeypatch.setattr(
+        loop, "write_checkpoint", lambda path, tensors, description: written.append(description["step"])
+    )
+
+    def steps_of(n: int, folder: str) -> list[int]:
+        written.clear()
+        paths = [tmp_path / folder / str(seed) / "run" for seed in range(n)]
+        together([Task(config=AEConfig(**SMALL), x=SETS[0], seed=0, checkpoint=path) for path in paths], course)
+        return written
+
+    every = [10, 20, 30, 40, 50]
+    assert steps_of(2, "quick") == [step for step in every for _ in range(2)]
+    monkeypatch.setattr(loop, "LONG", 0.0)
+    monkeypatch.setattr(loop, "REST", 10**9)
+    assert steps_of(2, "many") == [10, 10, 50, 50]
+    # A training alone is promised its checkpoints.
+    assert steps_of(1, "alone") == every
