@@ -52,8 +52,8 @@ def train(
         One seed gives one result, on one kind of device.
     held_out, evaluate_every, patience
         Held-out stimuli, looked at every so many steps: the best weights are kept beside the last (``run.best``), and
-        with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at in one
-        piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
+        with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at, a piece
+        at a time; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
         ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"bf16"`` for mixed precision.
     stream
