@@ -116,17 +116,23 @@ def hull_mesh(
     flat = (z - origin) @ basis.T
     if how == "slice" and z.shape[1] > 2:
         flat = _slice(flat, (z - origin) @ null_space(basis))
-    extents = np.ptp(flat @ np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2].T, axis=0)
+    centred = flat - flat.mean(axis=0)
+    turn = np.linalg.svd(centred, full_matrices=False)[2].T
+    turn[:, 1] *= np.sign(np.linalg.det(turn))
+    extents = np.ptp(centred @ turn, axis=0)
     if extents.min() <= THIN * extents.max():
         raise ValueError(
             f"z must span two dimensions, but its {how} lies on a line (smallest extent {extents.min():.2g})"
         )
-    hull = ConvexHull(flat)
+    # Qhull rounds by the largest coordinate: it is shown a hull as wide as it is long, whose corners are the same. Nor
+    # is it mirrored, so that they are in the same order.
+    hull = ConvexHull(centred @ turn / extents)
     corners = flat[hull.vertices]
     sides = np.linspace(corners.min(axis=0), corners.max(axis=0), n)
     grid = np.stack(np.meshgrid(*sides.T, indexing="ij"), axis=-1)
-    beyond = grid @ hull.equations[:, :2].T + hull.equations[:, 2]  # distance beyond the line of each side of the hull
-    inside = (beyond <= 1e-9 * extents.max()).all(axis=-1)
+    shown = (grid - flat.mean(axis=0)) @ turn / extents
+    beyond = shown @ hull.equations[:, :2].T + hull.equations[:, 2]  # distance beyond the line of each side of the hull
+    inside = (beyond <= 1e-9).all(axis=-1)
     if not inside.any():
         raise ValueError(f"n must be larger: no position of the grid lies inside the hull, got {n}")
     edges, cells = _neighbours(inside)

@@ -45,6 +45,7 @@ def test_back_projection_gives_an_embedded_point_its_own_code_and_others_a_mixtu
     assert back_project(few, z[:4], np.zeros((2, 2))).shape == (2, 5)
 
 
+@pytest.mark.no_cover  # what Numba compiles takes twice as long under it
 @pytest.mark.slow
 def test_umap_keeps_two_clusters_apart_and_leads_back_near_the_codes():
     z = np.random.default_rng(0).normal(size=(80, 3), scale=0.3)

@@ -267,6 +267,28 @@ def test_the_held_out_error_of_gaia_adds_how_far_interpolations_are_from_the_nea
     assert float(model.held_out_error(x, seeded(1))) == pytest.approx(error, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        AEConfig(**SMALL),
+        VAEConfig(**SMALL),
+        *(GAIAConfig(**SMALL, mixing=mixing) for mixing in ("gaussian", "uniform", "minibatch")),
+    ],
+    ids=lambda config: f"{config.name} {getattr(config, 'mixing', '')}",
+)
+def test_held_out_stimuli_are_looked_at_piece_by_piece_and_count_as_a_whole(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    built = config.build((3,), seeded())
+    x, seen = data(), []
+    whole = built.held_out_error(x, seeded(1))
+    for module in built.modules():
+        module.register_forward_hook(lambda module, given, made: seen.append(len(made)))
+    monkeypatch.setattr("gaia_explore.models.model.MOST_AT_ONCE", 3 * 5 + 2)
+    torch.testing.assert_close(built.held_out_error(x, seeded(1)), whole, rtol=1e-6, atol=0)
+    assert max(seen) == 5 and seen.count(5) > seen.count(len(x) % 5) > 0
+
+
 def test_realism_is_the_discriminators_error_of_each_stimulus():
     model = GAIAConfig(**SMALL).build((3,), seeded())
     x = data()

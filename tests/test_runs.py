@@ -77,13 +77,31 @@ def test_a_loaded_run_is_the_saved_one(halves, config, resumable: bool, tmp_path
         np.testing.assert_array_equal(codec.decode(z), other.decode(z))
 
 
-def test_a_run_without_its_optimisers_is_smaller_and_cannot_be_resumed(halves, tmp_path: Path):
+def test_a_run_without_its_optimisers_is_smaller_and_goes_no_further(halves, tmp_path: Path):
     run = trained(halves[0])
     run.save(tmp_path / "whole")
     run.save(tmp_path / "light", resumable=False)
     assert (tmp_path / "light" / FILE).stat().st_size < 0.7 * (tmp_path / "whole" / FILE).stat().st_size
+    seen: list[Run] = []
+    trained(halves[0], watch=seen.append, watch_every=4)
+    seen[0].save(tmp_path / "begun", resumable=False)
     with pytest.raises(ValueError, match=r"resume: the run was saved without its optimisers and cannot go on"):
-        trained(halves[0], resume=tmp_path / "light")
+        trained(halves[0], resume=tmp_path / "begun")
+
+
+def test_a_finished_run_without_its_optimisers_is_returned_as_it_is_but_not_prolonged(halves, tmp_path: Path):
+    config = GAIAConfig(**SMALL, averaging=0.9, schedule="constant")
+    options: dict[str, Any] = {"held_out": halves[1], "evaluate_every": 4}
+    trained(halves[0], config, **options).save(tmp_path, resumable=False)
+    before = load(tmp_path)
+    seen: list[Run] = []
+    again = trained(halves[0], config, **options, resume=tmp_path, watch=seen.append)
+    for run in (again, load(tmp_path), *seen):
+        assert run.description == before.description and run.tensors.keys() == before.tensors.keys()
+        assert all(torch.equal(tensor, before.tensors[name]) for name, tensor in run.tensors.items())
+    assert len(seen) == 1
+    with pytest.raises(ValueError, match=r"resume: the run was saved without its optimisers and cannot go on"):
+        trained(halves[0], config, **options, resume=tmp_path, steps=13)
 
 
 def test_a_run_without_its_best_weights_says_so(halves, tmp_path: Path):

@@ -58,6 +58,17 @@ def test_members_go_on_where_they_were_and_new_ones_join(tmp_path: Path):
         assert_same(run, train(config, MOONS, seed=seed, **longer))
 
 
+def test_finished_members_without_their_optimisers_are_returned_as_they_are(tmp_path: Path):
+    finished = [run for run in many(seeds=range(2))]
+    for seed, run in enumerate(finished):
+        run.save(tmp_path / str(seed), resumable=False)
+    runs = many(seeds=range(3), resume=tmp_path)
+    for run, other in zip(runs, [*finished, train(AEConfig(**SMALL), MOONS, seed=2, **OPTIONS)], strict=True):
+        assert run.description == other.description
+        assert all(torch.equal(tensor, other.tensors[name]) for name, tensor in run.tensors.items())
+    assert [len(run.tensors) for run in runs] == [2, 2, 6]
+
+
 def test_a_member_that_dies_is_named():
     configs = [AEConfig(**SMALL), AEConfig(**SMALL, learning_rate=1e30)]
     told = r"^member 1 \(moons, seed 0\): AE died: pixel_error is .*: lower the learning rate$"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gaia_explore import losses
 from gaia_explore.models.chance import Chance, draw, over_all, whole
 from gaia_explore.models.config import Config
-from gaia_explore.models.model import Model, Objective, Round
+from gaia_explore.models.model import Model, Objective, Round, pieces
 from gaia_explore.networks import InitialWeights, check_choice, check_range, check_whole
 
 
@@ -235,10 +235,12 @@ class GAIA(Model):
 
         The players' losses cannot tell the best weights: the judge they come from changes too.
         """
-        z = self.encode(x)
-        x_i = self.decode(self.interpolations(z, rng))
-        nearest = torch.cdist(x_i, x, p=1).amin(-1).mean() / x.shape[-1]
-        return losses.pixel_error(x, self.decode(z)) + nearest
+        size = len(pieces(x)[0])
+        z = torch.cat([self.encode(some) for some in pieces(x)])
+        between = self.interpolations(z, rng)
+        nearest = torch.cat([torch.cdist(self.decode(some), x, p=1).amin(-1) for some in between.split(size)])
+        x_hat = torch.cat([self.decode(some) for some in z.split(size)])
+        return losses.pixel_error(x, x_hat) + nearest.mean() / x.shape[-1]
 
     def interpolations(self, z: Float[Tensor, "*g b d"], rng: Chance) -> Float[Tensor, "*g b d"]:
         """Codes between the minibatch's codes, drawn as the config's ``mixing`` says."""

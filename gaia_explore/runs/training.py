@@ -62,8 +62,8 @@ def train(
         One seed gives one result, on one kind of device.
     held_out, evaluate_every, patience
         Held-out stimuli, looked at every so many steps: the best weights are kept beside the last (``run.best``), and
-        with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at in one
-        piece; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
+        with ``patience`` > 0 the training stops after that many looks without a new best. All are looked at, a piece
+        at a time; of a pack, as many, evenly spaced, as have ``MOST_HELD_OUT`` values together.
     device, threads, precision
         ``"auto"`` takes a GPU where there is one; number of CPU threads; ``"fp32"``, ``"tf32"``, or ``"bf16"`` for
         mixed precision. With ``"tf32"`` a GPU (Ampere or later) multiplies matrices and convolves with ten bits of the
@@ -86,7 +86,8 @@ def train(
         process ends the training cleanly.
     resume
         Such a folder: training continues from its last checkpoint (on the CPU, bit for bit as if it had never
-        stopped), or begins where there is none yet. A finished run is returned as it is.
+        stopped), or begins where there is none yet. A finished run is returned as it is, even if it was saved without
+        its optimisers.
     progress
         Show a progress bar with the loss terms and, in a notebook, a Stop button. Ctrl-C, too, ends the training
         cleanly after the step that is running.

@@ -184,10 +184,20 @@ def fit_many(
             for member in members:
                 boards.enter_context(member.board)
                 member.board.show(partial(member.progress, member.health))
-            for together in _programs(members, at_once or AT_ONCE.get(place.type, len(members))):
+            unfinished = _unfinished(members, watch)
+            for together in _programs(unfinished, at_once or AT_ONCE.get(place.type, len(members))):
                 with Program(together) as program:
                     _run(program, course, stop, bar, watch)
     return [member.result for member in members if member.result is not None]
+
+
+def _unfinished(members: Sequence[Member], watch: Watch) -> list[Member]:
+    """The members with steps to take; of the others, what they came to is shown to who watches."""
+    for member in members:
+        if member.result is not None:
+            result = member.result
+            watch.show(member.step, lambda result=result: result)
+    return [member for member in members if member.result is None]
 
 
 def _programs(members: Sequence[Member], at_once: int) -> Iterator[list[Member]]:
@@ -204,7 +214,6 @@ def _programs(members: Sequence[Member], at_once: int) -> Iterator[list[Member]]
 
 def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: Watch):
     """Train the members of a program to their ends, and leave each its result."""
-    _let_go(program, watch)
     due = 0.0
     while program.members:
         started = program.step

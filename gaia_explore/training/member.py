@@ -98,6 +98,11 @@ class Member:
             self._restore(*saved)
         self.health = self.look(None)
         self.result: Result | None = None
+        if saved is not None and self.over:
+            # It has nothing left to do, and wants no optimisers.
+            self.saved, self.result = None, (saved[0], self.description(self.health))
+        elif saved is not None and "generator" not in saved[0]:
+            raise ValueError("resume: the run was saved without its optimisers and cannot go on")
 
     @property
     def over(self) -> bool:
@@ -191,12 +196,11 @@ class Member:
             raise ValueError(
                 f"steps must be the run's own, {description['steps']}, got {steps}: its schedule ends there"
             )
-        if "generator" not in tensors:
-            raise ValueError("resume: the run was saved without its optimisers and cannot go on")
         self.step = description["step"]
         self.terms = description["terms"]
         self.held_out_error = {int(step): error for step, error in description["held_out_error"].items()}
-        self.rng.set_state(tensors["generator"])
+        if "generator" in tensors:
+            self.rng.set_state(tensors["generator"])
         self.history = [tensors["history"].numpy()] if self.step else []
         ending = "/best"
         self.best = {n.removesuffix(ending): t.to(self.device) for n, t in tensors.items() if n.endswith(ending)}

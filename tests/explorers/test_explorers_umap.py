@@ -243,6 +243,7 @@ def test_an_embedding_of_other_codes_is_refused():
         UMAPView(Same(), stimuli(), embedding=UMAPEmbedding(points=X[:3, :2].copy(), reducer=None))
 
 
+@pytest.mark.no_cover  # what Numba compiles takes twice as long under it
 @pytest.mark.slow
 def test_umap_itself_lays_codes_out_and_leads_back():
     view = UMAPView(Same(), stimuli(), n_neighbours=5)

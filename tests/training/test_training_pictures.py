@@ -26,16 +26,18 @@ def assert_players_moved(tensors: dict[str, torch.Tensor], config: GAIAConfig, s
         model = config.build((size, size, 3), torch.Generator().manual_seed(0))
         for name, module in model.players().items():
             weights = tensors[f"{name}/weights"]
-            assert bool(weights.isfinite().all())
-            assert int((weights != parameters_to_vector(module.parameters())).sum()) > 0.5 * len(weights)
+            # What is not finite survives the sum, which needs no memory of its own.
+            assert bool(weights.sum().isfinite())
+            moved = (weights != parameters_to_vector(module.parameters())).count_nonzero()
+            assert moved > 0.5 * len(weights)
 
 
 @pytest.mark.slow
 def test_a_step_at_the_papers_sizes_moves_both_players():
-    # Sainburg et al. 2018, appendix 5.1. A minute, and 11 GB of memory.
+    # Sainburg et al. 2018, appendix 5.1, but two stimuli a minibatch. Half a minute, and 10 GB of memory.
     network = StyleContent(filters=64, residual_blocks=4, style_dim=512)
     config = GAIAConfig.published(network=network, latent_dim=1024, alpha=2e-5, clip=1.0, learning_rate=1e-4)
-    assert_players_moved(fitted(config, 128, batch_size=8), config, 128)
+    assert_players_moved(fitted(config, 128, batch_size=2), config, 128)
 
 
 def test_a_step_in_mixed_precision_moves_both_players():
