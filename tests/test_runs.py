@@ -398,4 +398,4 @@ def test_the_history_as_csv_reads_back_with_gaps_where_nobody_looked(halves, tmp
     run = trained(shown, held_out=held_out, evaluate_every=5, out=tmp_path)
     read = pd.read_csv(tmp_path / "history.csv", index_col="step")
     pd.testing.assert_frame_equal(read, run.history, check_dtype=False, check_index_type=False, rtol=1e-6)
-    assert read["held_out_error"].isna().any() and read["held_out_error"].notna().any()
+    assert 0 < np.isnan(read["held_out_error"].to_numpy()).sum() < len(read)

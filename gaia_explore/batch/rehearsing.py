@@ -24,6 +24,7 @@ from gaia_explore.batch.folders import Place
 from gaia_explore.models import Config
 from gaia_explore.runs import train, train_many
 from gaia_explore.runs.training import rehearsed
+from gaia_explore.stimuli import PackedStimuli, Stimuli
 
 OWN = ("config", "stimuli", "seed", "held_out", "out", "resume", "progress")
 """Arguments of a training that members need not share."""
@@ -46,11 +47,15 @@ class Asked:
     def fits(self) -> bool:
         """Whether the training is the run's own, and one that gains from company."""
         config, resume, many = self.call.get("config"), self.call.get("resume"), _arguments(train_many)
-        if not isinstance(config, Config) or not config.network.stackable or resume is None or self.call["out"]:
+        if not isinstance(config, Config) or not config.network.stackable or self.call["out"] is not None:
             return False
+        shown = isinstance(self.call["stimuli"], Stimuli | PackedStimuli)
+        looked_at = isinstance(self.call["held_out"], Stimuli | PackedStimuli | None)
         alone = {name: default for name, default in _arguments(train).items() if name not in (*many, *OWN)}
         as_usual = all(self.call[name] == default for name, default in alone.items())
-        return as_usual and Path(resume).resolve() == self.place.unfinished.resolve()
+        if not (shown and looked_at and as_usual and isinstance(resume, str | Path)):
+            return False
+        return Path(resume).resolve() == self.place.unfinished.resolve()
 
     def kind(self) -> list[Any]:
         """What those share that are trained at once."""
@@ -67,8 +72,11 @@ def main(text: str):
     places = {run["name"]: Place(out=Path(told["out"]), name=run["name"]) for run in told["runs"]}
     asked: list[Asked] = []
     same: dict[Any, Any] = {}
+    home = Path.cwd()
     with _silence():
         for run in told["runs"]:
+            # Wherever the one before went.
+            os.chdir(home)
             found = rehearse(told["notebook"], run["parameters"], places[run["name"]])
             if found is not None and found.fits():
                 asked.append(sharing(found, same))

@@ -114,8 +114,9 @@ def sweep(
         notebooks find their trainings finished. What they would train is found by executing each, unseen and without a
         kernel, up to its training with ``resume=out_dir``: that part is executed twice, and must come to the same
         training both times. A notebook that trains in another way is executed as always. Not on a cluster.
-        A model trained among others equals the one trained alone only to within rounding, so that the tables of two
-        such sweeps, of which one was killed, need not be equal to the last digit.
+        On a CPU that pays for trainings that are much longer than the start of a kernel. A model trained among others
+        equals the one trained alone only to within rounding, so that the tables of two such sweeps, of which one was
+        killed, need not be equal to the last digit; nor do a run's seconds hold its training.
     progress
         Show a bar, and a line for each notebook that is under way; where output is no terminal, a line for each run.
     dry_run
