@@ -86,8 +86,8 @@ def train(
         process ends the training cleanly.
     resume
         Such a folder: training continues from its last checkpoint (on the CPU, bit for bit as if it had never
-        stopped), or begins where there is none yet. A finished run is returned as it is, even if it was saved without
-        its optimisers.
+        stopped; on another kind of device than before, with other draws), or begins where there is none yet. A
+        finished run is returned as it is, even if it was saved without its optimisers.
     progress
         Show a progress bar with the loss terms and, in a notebook, a Stop button. Ctrl-C, too, ends the training
         cleanly after the step that is running.

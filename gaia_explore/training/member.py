@@ -1,6 +1,7 @@
 """One training among those that run together: what it is, and what it has come to between two steps."""
 
 import json
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer, Shaped
+from jaxtyping import Float, Integer, Shaped, UInt8
 from torch import Tensor
 
 from gaia_explore.models import Config, over_all
@@ -19,6 +20,8 @@ from gaia_explore.training.feeding import fits
 from gaia_explore.training.health import PINNED_STEPS, Health, loss_of_numbers, pinned_pace
 from gaia_explore.training.precision import Precision
 from gaia_explore.training.processes import is_first, share_of
+
+LOG = logging.getLogger("gaia_explore")
 
 Result = tuple[dict[str, Tensor], dict[str, Any]]
 """A run's tensors and its description."""
@@ -180,6 +183,18 @@ class Member:
             "health": health.to_dict(),
         }
 
+    def _restore_generator(self, state: UInt8[Tensor, " _"]):
+        """Draw on where the run stopped, or, on another kind of device, from a stream of this run and step alone."""
+        if len(state) == len(self.rng.get_state()):
+            self.rng.set_state(state)
+            return
+        seed = np.random.SeedSequence((self.task.seed, self.step)).generate_state(1, np.uint64)[0]
+        # PyTorch takes a seed below 2⁶³.
+        self.rng.manual_seed(int(seed >> 1))
+        LOG.warning(
+            "resumed on another kind of device: it draws other minibatches and noise from step %d on", self.step
+        )
+
     def _recorded(self) -> Float[Tensor, "s t"]:
         """The history so far, a row a step."""
         return torch.from_numpy(np.concatenate(self.history) if self.history else np.empty((0, 0), np.float32))
@@ -200,7 +215,7 @@ class Member:
         self.terms = description["terms"]
         self.held_out_error = {int(step): error for step, error in description["held_out_error"].items()}
         if "generator" in tensors:
-            self.rng.set_state(tensors["generator"])
+            self._restore_generator(tensors["generator"])
         self.history = [tensors["history"].numpy()] if self.step else []
         ending = "/best"
         self.best = {n.removesuffix(ending): t.to(self.device) for n, t in tensors.items() if n.endswith(ending)}

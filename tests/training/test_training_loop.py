@@ -1,7 +1,9 @@
 """The loop: seeds, resume, looks at held-out stimuli, stopping and dying."""
 
+import logging
 import os
 import pickle
+import shutil
 import signal
 from functools import cache
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
-from gaia_explore.training import choose_device, fit, read_checkpoint
+from gaia_explore.training import choose_device, fit, read_checkpoint, write_checkpoint
 from gaia_explore.training.player import Player
 from gaia_explore.training.program import MOST_STEPS
 
@@ -100,6 +102,27 @@ def test_a_constant_schedule_can_be_prolonged_and_a_finished_run_is_returned_as_
     assert_equal(first, again)
     longer, _ = fitted(config, 40, checkpoint=tmp_path / "run")
     assert_equal(longer, fitted(config, 40)[0])
+
+
+def test_a_run_goes_on_with_other_draws_on_another_kind_of_device(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    config = GAIAConfig(**SMALL, schedule="constant")
+    fitted(config, 20, checkpoint=tmp_path / "run")
+    tensors, description = read_checkpoint(tmp_path / "run")
+    # As a GPU leaves it: a seed and an offset.
+    write_checkpoint(tmp_path / "of a GPU", tensors | {"generator": torch.zeros(16, dtype=torch.uint8)}, description)
+    shutil.copy(tmp_path / "of a GPU", tmp_path / "again")
+    with caplog.at_level(logging.WARNING, logger="gaia_explore"):
+        resumed, _ = fitted(config, 40, checkpoint=tmp_path / "of a GPU")
+    assert caplog.messages == [
+        "resumed on another kind of device: it draws other minibatches and noise from step 20 on"
+    ]
+    assert_equal(resumed, fitted(config, 40, checkpoint=tmp_path / "again")[0])
+    whole, _ = fitted(config, 40)
+    assert torch.equal(resumed["history"][:20], whole["history"][:20])
+    # What its optimisers knew it has kept: no step is like a first one.
+    assert not torch.equal(resumed["history"][20:], whole["history"][20:])
+    assert torch.allclose(resumed["generator/weights"], whole["generator/weights"], atol=0.02)
+    assert resumed["generator/step"].item() == 40
 
 
 def test_a_schedule_that_ends_cannot_be_prolonged(tmp_path: Path):
