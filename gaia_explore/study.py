@@ -101,10 +101,13 @@ def execute(
 
     Raises
     ------
+    ValueError
+        Where ``out`` holds a cell of another length or on another sample, as a quick study leaves them.
     KeyboardInterrupt
         Where somebody stopped the trainings. They can go on.
     """
     out = Path(out)
+    _check_same(cells, out)
     place = choose_device(device).type
     chunks = _together(cells, place)
     if place != "cpu":
@@ -121,6 +124,20 @@ def execute(
             rows += some
             bar.update(len(some))
     return _tidy(rows)
+
+
+def _check_same(cells: Sequence[Cell], out: Path):
+    for cell in cells:
+        path = out / cell.folder / "scores.json"
+        row = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if row is None:
+            continue
+        steps = cell.steps if row["steps"] < cell.steps and not row["health"].startswith("healthy") else row["steps"]
+        if (steps, row["n"]) != (cell.steps, cell.n):
+            raise ValueError(
+                f"out must hold trainings of {cell.steps} steps on {cell.n} stimuli, or none, got one of {row['steps']}"
+                f" on {row['n']} in {path.parent}: a quick study and a full one need a folder each"
+            )
 
 
 def _together(cells: Sequence[Cell], device: str) -> list[list[Cell]]:

@@ -92,6 +92,14 @@ def test_a_run_cut_short_between_its_training_and_its_scores_is_scored(executed:
     assert json.loads((executed / cell.folder / "scores.json").read_text()) == expected
 
 
+def test_a_quick_study_is_not_taken_for_a_full_one(executed: Path):
+    before = study.collect(executed)
+    message = r"^out must hold trainings of 6000 steps on 4096 stimuli, or none, got one of 30 on 256 in .*circles-AE-"
+    with pytest.raises(ValueError, match=message):
+        study.execute(study.plan(SETTINGS, [0], ["circles"]), executed, progress=False)
+    assert study.collect(executed).equals(before)
+
+
 def test_panels_hold_the_codecs_of_one_seed_in_the_order_of_the_study(executed: Path):
     panels = study.panels(executed, seed=1)
     assert list(panels) == [
