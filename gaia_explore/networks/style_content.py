@@ -12,6 +12,7 @@ from gaia_explore.networks.convolutional import AsPicture, AsVector
 from gaia_explore.networks.initialising import InitialWeights, blank
 from gaia_explore.networks.limits import check_whole
 from gaia_explore.networks.network import Autoencoder, Network, Reproducing, Shape, check_picture
+from gaia_explore.networks.normalising import LayerNorm, normalised
 
 
 @final
@@ -151,9 +152,8 @@ class Renderer(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(n) for _ in range(residual_blocks))
         rise: list[nn.Module] = []
         for n_in, n_out in ((n, n // 2), (n // 2, n // 4)):
-            # One group: a layer norm over the whole picture with a scale and a shift a filter, as MUNIT's.
-            norm = nn.GroupNorm(1, n_out)
-            rise += [nn.Upsample(scale_factor=2), _convolution(n_in, n_out, 5), norm, nn.ReLU(inplace=True)]
+            layers = [nn.Upsample(scale_factor=2), _convolution(n_in, n_out, 5), LayerNorm(n_out)]
+            rise += [*layers, nn.ReLU(inplace=True)]
         rise.append(_convolution(filters, channels, 7))
         self.rise = nn.Sequential(*rise, *([nn.Sigmoid()] if bounded else []), AsVector())
 
@@ -173,9 +173,11 @@ class ResidualBlock(nn.Module):
         self.first = _convolution(filters, filters, 3)
         self.second = _convolution(filters, filters, 3)
 
-    def forward(self, x: Tensor, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0) -> Tensor:
-        y = functional.relu(scale * functional.instance_norm(self.first(x)) + shift)
-        return x + scale * functional.instance_norm(self.second(y)) + shift
+    def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
+        scale = x.new_ones(1, 1, 1, 1) if scale is None else scale
+        shift = torch.zeros_like(scale) if shift is None else shift
+        y = functional.relu_(normalised(self.first(x), scale, shift))
+        return x + normalised(self.second(y), scale, shift)
 
 
 def _style_encoder(shape: Shape, filters: int, n_code: int) -> nn.Sequential:

@@ -20,8 +20,12 @@ from gaia_explore.stimuli import Stimuli
 from gaia_explore.training import compiling, fit
 from gaia_explore.training.compiling import compile_networks
 
-# torch.compile looks at gradients of codes that lie between two compiled networks; nobody is shown this.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+# What torch.compile does itself, and shows nobody: it looks at gradients of codes that lie between two compiled
+# networks, and makes an instance of functions whose gradient is written by hand.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*Function.*should not be instantiated:DeprecationWarning"),
+]
 
 CPU = torch.device("cpu")
 CONVOLUTIONAL: dict[str, Any] = {"network": Convolutional(filters=(4, 8), hidden_units=8), "latent_dim": 4}
