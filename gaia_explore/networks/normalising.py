@@ -27,8 +27,7 @@ def normalised(
 
     Source: Ulyanov et al. 2017 (instance norm), Ba et al. 2016 (layer norm, over maps as in MUNIT).
     """
-    with torch.autocast(x.device.type, enabled=False):
-        return _Normalised.apply(x, scale, shift, (1, 2, 3) if across_filters else PLACES)
+    return _Normalised.apply(x, scale, shift, (1, 2, 3) if across_filters else PLACES)
 
 
 @final

@@ -63,19 +63,21 @@ def log_distances(z: Tensor) -> Tensor:
 class PlainGAIA:
     """GAIA as published, written plainly: a pass a network and kind of stimulus, PyTorch's default Adam."""
 
-    def __init__(self):
-        self.encoder, self.decoder, self.judge_encoder, self.judge_decoder = (network(2, 2) for _ in range(4))
+    def __init__(self, device: str = "cpu"):
+        self.x = X.to(device)
+        networks = [network(2, 2).to(device) for _ in range(4)]
+        self.encoder, self.decoder, self.judge_encoder, self.judge_decoder = networks
         self.generator = [*self.encoder.parameters(), *self.decoder.parameters()]
         self.discriminator = [*self.judge_encoder.parameters(), *self.judge_decoder.parameters()]
         self.adam_g = torch.optim.Adam(self.generator, lr=1e-3)
         self.adam_d = torch.optim.Adam(self.discriminator, lr=1e-3)
 
     def generate(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x = X[torch.randint(len(X), (B,))]
+        x = self.x[torch.randint(len(X), (B,), device=self.x.device)]
         z = self.encoder(x)
         half = B // 2
         z_a, z_b = torch.cat([z[:half], z[:half].flip(0)]), torch.cat([z[half:], z[half:]])
-        beta = 0.5 + 0.25 * torch.randn(B, 1)
+        beta = 0.5 + 0.25 * torch.randn(B, 1, device=x.device)
         return x, z, self.decoder(z), self.decoder(beta * z_a + (1 - beta) * z_b)
 
     def judge(self, x: Tensor, target: Tensor) -> Tensor:
@@ -94,7 +96,7 @@ class PlainGAIA:
         self.adam_d.zero_grad()
         loss_d.backward()
         self.move(self.adam_d, pace)
-        _, loss_g, _ = published_losses(torch.zeros(()), self.judge(x_hat, x), self.judge(x_i, x_i))
+        _, loss_g, _ = published_losses(x.new_zeros(()), self.judge(x_hat, x), self.judge(x_i, x_i))
         structure = (log_distances(x) - log_distances(z)).square().mean()
         self.adam_g.zero_grad()
         (loss_g + structure).backward()
@@ -115,7 +117,7 @@ class PlainGAIA:
         self.move(self.adam_g, 1 - pace)
 
 
-def pythaes_ae() -> Step:
+def pythaes_ae(device: str = "cpu") -> Step:
     """pythae's AE with our networks' shapes, as its BaseTrainer steps it (forward, zero, backward, Adam)."""
     models = importlib.import_module("pythae.models")
     networks = importlib.import_module("pythae.models.nn")
@@ -138,7 +140,7 @@ def pythaes_ae() -> Step:
             return outputs.ModelOutput(reconstruction=self.layers(z))
 
     config = models.AEConfig(input_dim=(2,), latent_dim=2)
-    model = models.AE(model_config=config, encoder=Encoder(), decoder=Decoder())
+    model = models.AE(model_config=config, encoder=Encoder(), decoder=Decoder()).to(device)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
     dataset = importlib.import_module("pythae.data.datasets").BaseDataset(X, torch.ones(len(X)))
     loader = torch.utils.data.DataLoader(dataset, batch_size=B, shuffle=True)
@@ -150,7 +152,9 @@ def pythaes_ae() -> Step:
     batch = batches()
 
     def step():
-        loss = model(next(batch), epoch=1, dataset_size=len(X)).loss
+        # Its loader is on the CPU, and each minibatch goes to the device, as in its BaseTrainer.
+        inputs = {name: value.to(device) for name, value in next(batch).items()}
+        loss = model(inputs, epoch=1, dataset_size=len(X)).loss
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -62,6 +62,13 @@ def test_in_half_the_digits_statistics_keep_all_of_theirs():
     assert x.grad is not None and x.grad.dtype == torch.bfloat16
 
 
+def test_operations_can_be_counted_where_nothing_is_computed():
+    with torch.device("meta"):
+        x, scale = torch.empty(3, 4, 5, 6, requires_grad=True), torch.empty(3, 4, 1, 1)
+        normalised(x, scale, scale).sum().backward()
+    assert x.grad is not None and x.grad.shape == x.shape
+
+
 class Layouts(TorchDispatchMode):
     """Notes convolutions, forward and backward, of which a picture does not lie as channels_last does."""
 
