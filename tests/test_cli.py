@@ -85,7 +85,8 @@ def test_a_training_is_begun_and_continued_from_the_command_line(tmp_path: Path,
     assert ge.load(tmp_path).description["step"] == 30
     assert [*ge.load(tmp_path).description["held_out_error"]] == []
     assert cli.main([*command, "--held-out", "0", "--seed", "1"]) == 2
-    assert "resume: seed must be the run's own, 0, got 1" in capsys.readouterr().err
+    told = "resume: seed must be the run's own, 0, got 1: another run needs another folder"
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
