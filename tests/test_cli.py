@@ -1,6 +1,7 @@
 """The command line, in process; and the whole demo, quick."""
 
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -34,6 +35,9 @@ def test_the_quick_demo_leaves_notebooks_pages_and_figures_and_prints_five_numbe
     for page in ("1-stimuli.html", "AE/2-train.html", "GAIA/2-train.html", "3-planar-study.html"):
         assert (out / page).is_file() and (out / page).with_suffix(".ipynb").is_file()
     assert (out / "figures" / "figure2.html").is_file()
+    # Two trainings by one notebook make one study.
+    table = (out / "figures" / "table1_summary.csv").read_text()
+    assert re.search(r"^AE,on_support,", table, re.MULTILINE) and re.search(r"^GAIA α=1,r,", table, re.MULTILINE)
 
 
 def test_the_study_writes_one_table(
@@ -85,7 +89,8 @@ def test_a_training_is_begun_and_continued_from_the_command_line(tmp_path: Path,
     assert ge.load(tmp_path).description["step"] == 30
     assert [*ge.load(tmp_path).description["held_out_error"]] == []
     assert cli.main([*command, "--held-out", "0", "--seed", "1"]) == 2
-    assert "resume: seed must be the run's own, 0, got 1" in capsys.readouterr().err
+    told = "resume: seed must be the run's own, 0, got 1: another run needs another folder"
+    assert told in capsys.readouterr().err
 
 
 def test_pictures_are_varied_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -119,6 +119,17 @@ def test_the_planar_study_trains_what_it_draws_where_it_is_given_seeds(tmp_path:
     assert (tmp_path / "figure2.html").is_file() and (tmp_path / "table1_summary.csv").is_file()
 
 
+@pytest.mark.parametrize(("name", "folder"), [("2-train", "../runs/moons-gaia"), ("4-faces-train", "../runs/faces")])
+def test_a_first_try_has_a_folder_beside_that_of_the_whole_run_unless_one_is_given(name: str, folder: str):
+    first, second = [source(cell) for cell in cells_of(name) if cell["cell_type"] == "code"][:2]
+    for quick in (True, False):
+        for given, used in (("", folder + "-quick" * quick), ("mine", "mine")):
+            names: dict[str, Any] = {}
+            exec(first, names)
+            exec(second, names := names | {"quick": quick, "out_dir": given})
+            assert names["out_dir"] == used
+
+
 @pytest.mark.parametrize("name", WALK)
 def test_papermill_helps_with_every_parameter_in_whole_sentences(name: str):
     done = CliRunner().invoke(papermill, ["--help-notebook", str(NOTEBOOKS / f"{name}.ipynb")])

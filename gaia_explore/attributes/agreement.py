@@ -5,7 +5,8 @@ import pandas as pd
 from jaxtyping import Float64, Shaped
 from tqdm.auto import tqdm
 
-from gaia_explore.attributes.regression import attribute_vectors
+from gaia_explore.attributes.columns import read_columns
+from gaia_explore.attributes.regression import attribute_vectors, resampled_slopes
 
 METHODS = {"means": "difference of means", "ols": "OLS"}
 GAIN = "OLS − means"
@@ -63,22 +64,31 @@ def agreement(
         raise ValueError(f"balanced_z must have {z.shape[1]} latent dimensions, got {balanced_z.shape[1]}")
     balanced_attributes = balanced_attributes.reindex(columns=attributes.columns)
 
-    def cosines(rows: np.ndarray, balanced_rows: np.ndarray) -> Float64[np.ndarray, "methods k"]:
-        truth = attribute_vectors(
-            balanced_z[balanced_rows], balanced_attributes.iloc[balanced_rows], method="means"
-        ).vectors
-        some, table = z[rows], attributes.iloc[rows]
-        found = np.stack([attribute_vectors(some, table, method=method).vectors for method in METHODS])
-        lengths = np.linalg.norm(found, axis=-1) * np.linalg.norm(truth, axis=-1)
-        cosine = (found * truth).sum(-1) / lengths
-        return np.vstack([cosine, cosine[1] - cosine[0]])
-
+    sets = [(z, attributes), (balanced_z, balanced_attributes)]
+    truth = attribute_vectors(balanced_z, balanced_attributes, method="means").vectors
+    whole = _cosines({method: attribute_vectors(z, attributes, method=method).vectors for method in METHODS}, truth)
+    # Read and widened once, not once a resample; about their mean, which keeps digits.
+    read = [(read_columns(table), codes - codes.mean(axis=0, dtype=np.float64)) for codes, table in sets]
     rng = np.random.default_rng(seed)
-    sizes = len(z), len(balanced_z)
-    turns = tqdm(range(n_resamples), desc="agreement", unit="resample", disable=not progress)
-    resampled = [cosines(*(rng.integers(size, size=size) for size in sizes)) for _ in turns]
+    resampled = []
+    for _ in tqdm(range(n_resamples), desc="agreement", unit="resample", disable=not progress):
+        found, true = (
+            resampled_slopes(
+                columns, codes, np.bincount(rng.integers(len(codes), size=len(codes)), minlength=len(codes))
+            )
+            for columns, codes in read
+        )
+        resampled.append(_cosines(found, true["means"]))
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    whole = cosines(*map(np.arange, sizes))
     columns = pd.MultiIndex.from_product([[*METHODS.values(), GAIN], ["cosine", "low", "high"]])
     values = np.stack([whole, low, high], axis=1).reshape(-1, whole.shape[1]).T
     return pd.DataFrame(values, index=pd.Index(attributes.columns, name="attribute"), columns=columns)
+
+
+def _cosines(
+    found: dict[str, Float64[np.ndarray, "k d"]], truth: Float64[np.ndarray, "k d"]
+) -> Float64[np.ndarray, "methods k"]:
+    """Cosines with the truth by each of ``METHODS``, and by how much the second is nearer than the first."""
+    by = np.stack([found[method] for method in METHODS])
+    cosine = (by * truth).sum(-1) / (np.linalg.norm(by, axis=-1) * np.linalg.norm(truth, axis=-1))
+    return np.vstack([cosine, cosine[1] - cosine[0]])

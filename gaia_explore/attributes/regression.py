@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Integer, Shaped
 from scipy.sparse.csgraph import connected_components
 
 from gaia_explore.attributes.columns import Columns, read_columns
@@ -104,6 +104,34 @@ def attribute_vectors(
         n=n,
         fitted_on=(z, attributes),
     )
+
+
+def resampled_slopes(
+    columns: Columns, z: Shaped[np.ndarray, "n d"], counts: Integer[np.ndarray, " n"]
+) -> dict[str, Float64[np.ndarray, "k d"]]:
+    """Vectors by each method over a resample that has each stimulus so many times.
+
+    They are those that :func:`attribute_vectors` finds in the rows written out, of binary attributes, too, in units of
+    a standard deviation; both come from one regression in which stimuli weigh.
+
+    Raises
+    ------
+    ValueError
+        If an attribute never varies in the resample.
+    """
+    drawn = counts > 0
+    values, weights = columns.values[drawn], counts[drawn, None]
+    constant = [name for name, width in zip(columns.names, np.ptp(values, axis=0), strict=True) if width == 0]
+    if constant:
+        raise ValueError(
+            f"attributes must vary in every resample, but in one {', '.join(constant)} did not: "
+            f"leave out with attributes.drop(columns={constant})"
+        )
+    n, roots = weights.sum(), np.sqrt(weights)
+    centred = values - (weights * values).sum(axis=0) / n
+    design = _Design.of(roots * centred / np.sqrt((weights * centred**2).sum(axis=0) / n))
+    projected = (roots * design.basis).T @ z[drawn]
+    return {"ols": design.back @ projected, "means": design.loadings @ projected / n}
 
 
 @final

@@ -206,10 +206,13 @@ class Member:
         own = {"stream": False, "augmentation": None, **description}
         for part, value in self._identity.items():
             if own[part] != value:
-                raise ValueError(f"resume: {part} must be the run's own, {own[part]}, got {value}")
+                raise ValueError(
+                    f"resume: {part} must be the run's own, {own[part]}, got {value}: another run needs another folder"
+                )
         if self.task.config.schedule != "constant" and description["steps"] != steps:
             raise ValueError(
-                f"steps must be the run's own, {description['steps']}, got {steps}: its schedule ends there"
+                f"steps must be the run's own, {description['steps']}, got {steps}: its schedule ends there, "
+                "and another run needs another folder"
             )
         self.step = description["step"]
         self.terms = description["terms"]

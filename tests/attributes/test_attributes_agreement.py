@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_explore.attributes import agreement
+from gaia_explore.attributes import agreement, attribute_vectors
 
 GAIN = "OLS − means"
 
@@ -66,6 +66,40 @@ def test_the_order_of_columns_does_not_matter_and_a_seed_gives_one_table():
 
     pd.testing.assert_frame_equal(one, other)
     np.testing.assert_allclose(cosines(one, "difference of means")[0], 1)
+
+
+def test_intervals_are_those_of_vectors_fitted_to_each_resample():
+    rng = np.random.default_rng(8)
+    codes = [(100 + rng.standard_normal((n, 4))).astype(np.float32) for n in (80, 60)]
+    tables = [pd.DataFrame({"Male": rng.random(n) < 0.4, "Age": 50 + 9 * rng.standard_normal(n)}) for n in (80, 60)]
+    table = agreement(codes[0], tables[0], codes[1], tables[1], n_resamples=6, seed=3, progress=False)
+
+    drawn, resampled = np.random.default_rng(3), []
+    for _ in range(6):
+        rows = [drawn.integers(n, size=n) for n in (80, 60)]
+        (z, own), (true_z, true) = ((c[r], t.iloc[r]) for c, t, r in zip(codes, tables, rows, strict=True))
+        truth = attribute_vectors(true_z, true, method="means")
+        found = [attribute_vectors(z, own, method=method) for method in ("means", "ols")]
+        cosine = [[cosine_of(*pair) for pair in zip(f.vectors, truth.vectors, strict=True)] for f in found]
+        resampled.append([*cosine, np.subtract(cosine[1], cosine[0])])
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    for i, method in enumerate(("difference of means", "OLS", GAIN)):
+        np.testing.assert_allclose(cosines(table, method)[1:], [low[i], high[i]], rtol=1e-5)
+
+
+def cosine_of(vector: np.ndarray, other: np.ndarray) -> float:
+    return vector @ other / np.linalg.norm(vector) / np.linalg.norm(other)
+
+
+def test_an_attribute_that_a_resample_may_lack_is_named():
+    z, attributes = planted(50, confounded=False, seed=7)
+    attributes["Beard"] = np.arange(50) == 3
+    message = (
+        r"^attributes must vary in every resample, but in one Beard did not: "
+        r"leave out with attributes.drop\(columns=\['Beard'\]\)$"
+    )
+    with pytest.raises(ValueError, match=message):
+        agreement(z, attributes, z, attributes, n_resamples=20, progress=False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,18 +43,6 @@ def test_each_notebook_runs_quickly_and_offline(name: str, tmp_path: Path):
     executed = tmp_path / "executed" / f"{name}.ipynb"
     assert executed.stat().st_size < 1_000_000
     assert list((tmp_path / "out").glob("*.html"))
-
-
-@pytest.mark.slow
-def test_two_trainings_by_notebook_make_one_study(tmp_path: Path):
-    for model in ("AE", "VAE"):
-        folder = tmp_path / model
-        parameters = {"model": model, "stimuli": "circles", "quick": True, "out_dir": str(folder)}
-        batch.execute(NOTEBOOKS / "2-train.ipynb", folder, parameters)
-    parameters = {"runs_dir": str(tmp_path), "out_dir": str(tmp_path / "figures"), "quick": True}
-    batch.execute(NOTEBOOKS / "3-planar-study.ipynb", tmp_path, parameters)
-    table = (tmp_path / "figures" / "table1_summary.csv").read_text()
-    assert re.search(r"^AE,on_support,", table, re.MULTILINE) and re.search(r"^VAE,r,", table, re.MULTILINE)
 
 
 @pytest.fixture

@@ -231,6 +231,7 @@ def test_fewer_stimuli_than_umap_needs_are_refused():
             UMAPView(Same(), few, embedding=given)
 
 
+@pytest.mark.no_cover  # what Numba compiles takes twice as long under it
 @pytest.mark.slow
 def test_umap_lays_out_as_few_stimuli_as_are_accepted():
     view = UMAPView(Same(), Stimuli.from_array(X[:4]))

@@ -127,14 +127,15 @@ def test_a_run_goes_on_with_other_draws_on_another_kind_of_device(tmp_path: Path
 
 def test_a_schedule_that_ends_cannot_be_prolonged(tmp_path: Path):
     fitted(AEConfig(**SMALL), 20, checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match=r"steps must be the run's own, 20, got 40: its schedule ends there"):
+    message = r"steps must be the run's own, 20, got 40: its schedule ends there, and another run needs another folder$"
+    with pytest.raises(ValueError, match=message):
         fitted(AEConfig(**SMALL), 40, checkpoint=tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 9}, r"resume: batch_size must be the run's own, 8, got 9"),
+        ({"batch_size": 9}, r"resume: batch_size must be the run's own, 8, got 9: another run needs another folder$"),
         ({"seed": 3}, r"resume: seed must be the run's own, 1, got 3"),
         ({"about": {"title": "other"}}, r"resume: about must be the run's own, {}, got {'title': 'other'}"),
         ({"config": VAEConfig(**SMALL)}, r"resume: config must be the run's own, .*'AE'.*, got .*'VAE'"),
