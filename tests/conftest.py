@@ -1,7 +1,9 @@
 """One thread for every library, here and in the processes that tests start; Hypothesis without deadlines."""
 
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Read when torch, NumPy and Numba are imported, which is after this file. Numba would set OpenMP's count for torch too.
@@ -12,3 +14,12 @@ settings.register_profile(
     "gaia_explore", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gaia_explore")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure no coverage in what slow tests start, kernels most of all: it would take half as long again."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("slow") is not None and item.get_closest_marker("traced") is None:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        return (yield)

@@ -80,6 +80,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.no_cover  # twice as fast, and nothing runs here alone
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_member_equals_the_model_trained_alone(family: str):
     tasks = tasks_of(*FAMILIES[family], held_out=SETS[0][:20])

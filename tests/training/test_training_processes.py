@@ -123,6 +123,7 @@ def assert_alike(run: Run, other: Run):
 
 
 @pytest.mark.slow
+@pytest.mark.traced
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_processes_take_the_steps_of_one(folder: Path, name: str):
     run, alone = ge.load(folder / name), one_process(name)
@@ -132,11 +133,13 @@ def test_two_processes_take_the_steps_of_one(folder: Path, name: str):
 
 
 @pytest.mark.slow
+@pytest.mark.traced
 def test_each_process_reads_its_share_of_what_is_streamed(folder: Path):
     assert_alike(ge.load(folder / "streamed"), one_process("ae", stream=True))
 
 
 @pytest.mark.slow
+@pytest.mark.traced
 def test_what_one_process_began_two_go_on_with_and_one_finishes(folder: Path, tmp_path: Path):
     resumed = ge.load(folder / "resumed")
     assert resumed.description["step"] == STEPS
@@ -147,6 +150,7 @@ def test_what_one_process_began_two_go_on_with_and_one_finishes(folder: Path, tm
 
 
 @pytest.mark.slow
+@pytest.mark.traced
 def test_processes_stop_together_and_refuse_what_they_cannot_share(folder: Path):
     told = [json.loads((folder / f"told{rank}.json").read_text()) for rank in (0, 1)]
     assert [own.pop("rank") for own in told] == [0, 1]
