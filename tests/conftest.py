@@ -18,7 +18,7 @@ settings.load_profile("gaia_explore")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure no coverage in what slow tests start, kernels most of all: it would be half as fast."""
+    """Measure no coverage in what slow tests start, kernels most of all: it would take half as long again."""
     with pytest.MonkeyPatch.context() as patch:
         if item.get_closest_marker("slow") is not None and item.get_closest_marker("traced") is None:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
