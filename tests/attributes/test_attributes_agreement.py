@@ -88,7 +88,7 @@ def test_intervals_are_those_of_vectors_fitted_to_each_resample():
 
 
 def cosine_of(vector: np.ndarray, other: np.ndarray) -> float:
-    return vector @ other / np.linalg.norm(vector) / np.linalg.norm(other)
+    return float(vector @ other / np.linalg.norm(vector) / np.linalg.norm(other))
 
 
 def test_an_attribute_that_a_resample_may_lack_is_named():
