@@ -147,6 +147,8 @@ class TrainingView(Explorer[TrainingState]):
         """Note that the training has ended, or broke off, which this hears of by no last call."""
         if self._running:
             self._problem = self._problem or "The training broke off: the cell that trained says why."
+        # No step will be taken at it.
+        self._pace = Pace()
         self._looks, self._looks_then, self._wish, self._running = 0, 0, None, False
         self._renew(self._advance)
 
