@@ -46,39 +46,35 @@ class Player:
         self.weights = nn.Parameter(weights)
         self.gradient = torch.zeros_like(weights)
         sizes = [p[(0,) * n_axes].numel() for p in parameters]
-        parts: list[tuple[nn.Parameter, Tensor]] = []
         rows = zip(parameters, weights.split(sizes, -1), self.gradient.split(sizes, -1), strict=True)
-        for p, weight, grad in rows:
+        self._parts: list[tuple[nn.Parameter, Tensor]] = []
+        for p, weight, gradient in rows:
             p.data = weight.view(p.shape)
-            parts.append((p, grad.view(p.shape)))
-        # Autograd adds to what lies dense in memory. What many members' rows hold only pieces of is copied.
-        self._copied = parts if n_axes else []
-        if not n_axes:
-            for p, grad in parts:
-                p.grad = grad
+            self._parts.append((p, gradient.view(p.shape)))
         self.adam = Adam(weights, self.gradient, one_launch=n_axes > 0 and weights.device.type != "cpu")
         self.average = None if averaging is None else weights.clone()
 
-    def step(self, pace: Float[Tensor, "*g"], schedule: float | Float[Tensor, ""]):
-        """Move against the gradient at ``learning_rate`` × pace × schedule, and forget the gradient."""
-        torch.mul(pace, self.learning_rate * schedule, out=self.adam.rate)
-        for p, grad in self._copied:
-            assert p.grad is not None
-            grad.copy_(p.grad)
+    def collect(self) -> Float[Tensor, "*g n"]:
+        """Put what the backward pass left with each parameter into :attr:`gradient`, and return that."""
+        pieces = [piece for _, piece in self._parts]
+        torch._foreach_copy_(pieces, [p.grad if p.grad is not None else torch.zeros_like(p) for p, _ in self._parts])
+        self.forget()
+        return self.gradient
+
+    def forget(self):
+        """Drop what the backward pass left."""
+        # Autograd hands over what it has made: to add it to zeros would be two more passes over memory.
+        for p, _ in self._parts:
             p.grad = None
+
+    def step(self, pace: Float[Tensor, "*g"], schedule: float | Float[Tensor, ""]):
+        """Move against :attr:`gradient` at ``learning_rate`` × pace × schedule."""
+        torch.mul(pace, self.learning_rate * schedule, out=self.adam.rate)
         self.adam.step()
-        if not self._copied:
-            self.gradient.zero_()
         if self.average is not None and self.averaging is not None:
             # A young average forgets faster, so that the initial weights do not linger.
             decay = ((1 + self.adam.age) / (10 + self.adam.age)).clamp(max=self.averaging)
             self.average.lerp_(self.weights.detach(), 1 - decay[..., None])
-
-    def forget(self):
-        """Drop the gradients of a step that was begun and not taken."""
-        for p, _ in self._copied:
-            p.grad = None
-        self.gradient.zero_()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -145,8 +145,9 @@ class Program:
         torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
         factor = self._factors[self._now].squeeze(0)
         for name, player in self._players.items():
+            gradient = player.collect()
             if self._share is not None:
-                self._share.average(player.gradient)
+                self._share.average(gradient)
             player.step(played.objectives[name].pace.detach(), factor)
         self._record(played.terms)
         self._now += 1

@@ -34,6 +34,7 @@ def ours(config: Config) -> Step:
         played = model.play(X[torch.randint(len(X), (B,), generator=rng)], rng)
         torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
         for name, player in players.items():
+            player.collect()
             player.step(played.objectives[name].pace.detach(), 1.0)
 
     return step
