@@ -72,7 +72,7 @@ def request_stop(folder: str | Path):
     """Ask the training that writes to a folder, in whichever process, to end cleanly.
 
     Of a folder that many trainings write to, each in a folder of its own (``train_many``), all of them. Each does so
-    after the block of steps that is running, at most 50, keeps its run, and can be resumed.
+    after the block of steps that is running, at most 50 or a second's, keeps its run, and can be resumed.
 
     Raises
     ------

@@ -8,6 +8,8 @@ import torch
 
 WARM_UP = 3
 """Steps that are taken as usual before one is captured: libraries set themselves up in the first ones."""
+LEAD = 8
+"""Steps that wait on the device: more than enough to keep it busy."""
 
 LOG = logging.getLogger("gaia_explore")
 
@@ -47,17 +49,20 @@ class Captured:
         self._step = self._next = step
         self._generators = generators
         self._forget = forget
+        self._to_warm_up = 0
         if device.type == "cuda":
             if why_not:
                 _not_captured(why_not)
             else:
-                self._taken = 0
+                self._to_warm_up = WARM_UP
                 self._stream = torch.cuda.Stream(device)
-                self._next = self._warm_up
 
     def __call__(self):
         """Take a step."""
-        self._next()
+        if self._to_warm_up:
+            self._warm_up()
+        else:
+            self._next()
 
     def _warm_up(self):
         """A step as usual, on the stream that is captured later: autograd remembers streams."""
@@ -65,14 +70,35 @@ class Captured:
         with torch.cuda.stream(self._stream):
             self._step()
         torch.cuda.current_stream().wait_stream(self._stream)
-        self._taken += 1
-        if self._taken == WARM_UP:
+        self._to_warm_up -= 1
+        if not self._to_warm_up:
             try:
                 self._next = record(self._step, self._stream, self._generators)
             except RuntimeError as error:
                 self._forget()
-                self._next = self._step
-                _not_captured(str(error).strip().splitlines()[0])
+                _not_captured(_cause(error))
+
+
+@final
+class Lead:
+    """How far the host may be ahead of a GPU: a few steps, so that a wish to stop and the progress bar are not late.
+
+    Parameters
+    ----------
+    device
+        On a CPU a step has been taken when the next one is asked for.
+    """
+
+    def __init__(self, device: torch.device):
+        # Blocking: who waits leaves its core to others.
+        self._ended = [torch.cuda.Event(blocking=True) for _ in range(LEAD)] if device.type == "cuda" else []
+
+    def keep(self, step: int):
+        """Call after asking for a step: waits until the one that was asked for ``LEAD`` steps before has been taken."""
+        if self._ended:
+            ended = self._ended[step % LEAD]
+            ended.synchronize()
+            ended.record()
 
 
 def record(step: Step, stream: torch.cuda.Stream, generators: Sequence[torch.Generator]) -> Step:
@@ -82,9 +108,20 @@ def record(step: Step, stream: torch.cuda.Stream, generators: Sequence[torch.Gen
         graph.register_generator_state(generator)
     torch.cuda.synchronize()
     # What other threads ask of the GPU meanwhile, such as whether a minibatch has been copied, is none of its business.
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+    # And where a capture cannot be ended, PyTorch leaves its stream the current one.
+    with (
+        torch.cuda.stream(torch.cuda.current_stream()),
+        torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+    ):
         step()
     return graph.replay
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of what went wrong first: that a capture cannot be ended is only what follows from it."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error).strip().splitlines()[0]
 
 
 def _not_captured(why: str):

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,16 +17,19 @@ from tqdm.auto import tqdm
 from gaia_explore.models import Config
 from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.checkpoint import write_checkpoint
-from gaia_explore.training.member import Course, Member, Result, Task
+from gaia_explore.training.member import MOST_STEPS, Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.precision import Precision, products_in
 from gaia_explore.training.processes import agreed, is_first, join, size
-from gaia_explore.training.program import MOST_STEPS, Program
+from gaia_explore.training.program import Program
 from gaia_explore.training.stop import Stopper, StopRequest
 from gaia_explore.training.watching import Watch
 
 AT_ONCE = {"cpu": 4}
 """Most members of one program by kind of device, elsewhere all: more of them no longer share a CPU's caches."""
+
+MOST_SECONDS = 1.0
+"""A block of steps is over after so long, so that the progress bar moves and a wish to stop is heard."""
 
 LONG = 1.0
 """Seconds: where one round of checkpoints takes longer …"""
@@ -174,7 +177,7 @@ def fit_many(
     keep_freed_memory()
     progress = progress and is_first()
     watch = watch if watch is not None and is_first() else Watch(None, 1)
-    with _cpu_threads(threads), products_in(course.precision):
+    with _cpu_threads(threads), _current(place), products_in(course.precision):
         members = [Member(task, course, place, len(tasks)) for task in tasks]
         with (
             _bar(members, progress) as bar,
@@ -186,8 +189,7 @@ def fit_many(
                 member.board.show(partial(member.progress, member.health))
             unfinished = _unfinished(members, watch)
             for together in _programs(unfinished, at_once or AT_ONCE.get(place.type, len(members))):
-                with Program(together) as program:
-                    _run(program, course, stop, bar, watch)
+                _run(together, course, stop, bar, watch)
     return [member.result for member in members if member.result is not None]
 
 
@@ -212,37 +214,38 @@ def _programs(members: Sequence[Member], at_once: int) -> Iterator[list[Member]]
             yield kind[start : start + at_once]
 
 
-def _run(program: Program, course: Course, stop: StopRequest, bar: tqdm, watch: Watch):
-    """Train the members of a program to their ends, and leave each its result."""
+def _run(members: Sequence[Member], course: Course, stop: StopRequest, bar: tqdm, watch: Watch):
+    """Train members as one program to their ends, and leave each its result."""
     due = 0.0
-    while program.members:
-        started = program.step
-        # A block ends at the next look, whichever it is, so that looks fall on the same steps after a resume.
-        intervals = (MOST_STEPS, course.evaluate_every, course.checkpoint_every)
-        ends = {course.steps} | {started // k * k + k for k in intervals}
-        program.advance(min(ends | watch.ends(started)), stop)
-        bar.update((program.step - started) * len(program.members))
-        bar.set_postfix(_latest(program.members), refresh=False)
-        if program.step % course.evaluate_every == 0:
-            program.evaluate()
-        is_due = program.step % course.checkpoint_every == 0 and time.monotonic() >= due
-        writing = 0.0
-        for member in program.members:
-            wish = agreed(stop.reason or member.board.wish())
-            seen = member.look(wish)
-            # Where a lost training ends must not depend on whether somebody watches.
-            if wish is not None or program.step in ends:
-                member.health = seen
-            member.board.show(partial(member.progress, seen))
-            if not member.over and member.checkpoint is not None and is_due:
-                began = time.monotonic()
-                write_checkpoint(member.checkpoint, *program.result(member, seen))
-                writing += time.monotonic() - began
-            if not member.over and program.step in watch.ends(started):
-                watch.show(program.step, partial(program.result, member, seen))
-        if writing > LONG and len(program.members) > 1:
-            due = time.monotonic() + REST * writing
-        _let_go(program, watch)
+    with Program(members) as program:
+        while program.members:
+            started = program.step
+            # A look falls on the same steps after a resume, however long the blocks were.
+            intervals = (MOST_STEPS, course.evaluate_every, course.checkpoint_every)
+            ends = {course.steps} | {started // k * k + k for k in intervals}
+            program.advance(min(ends | watch.ends(started)), stop, MOST_SECONDS)
+            bar.update((program.step - started) * len(program.members))
+            bar.set_postfix(_latest(program.members), refresh=False)
+            if program.step % course.evaluate_every == 0:
+                program.evaluate()
+            is_due = program.step % course.checkpoint_every == 0 and time.monotonic() >= due
+            writing = 0.0
+            for member in program.members:
+                wish = agreed(stop.reason or member.board.wish())
+                seen = member.look(wish)
+                # Where a lost training ends must depend neither on its speed nor on whether somebody watches.
+                if wish is not None or program.step in ends:
+                    member.health = seen
+                member.board.show(partial(member.progress, seen))
+                if not member.over and member.checkpoint is not None and is_due:
+                    began = time.monotonic()
+                    write_checkpoint(member.checkpoint, *program.result(member, seen))
+                    writing += time.monotonic() - began
+                if not member.over and program.step in watch.ends(started):
+                    watch.show(program.step, partial(program.result, member, seen))
+            if writing > LONG and len(program.members) > 1:
+                due = time.monotonic() + REST * writing
+            _let_go(program, watch)
 
 
 def _let_go(program: Program, watch: Watch):
@@ -280,6 +283,11 @@ def _bar(members: Sequence[Member], progress: bool) -> Iterator[tqdm]:
         # A training that was stopped is not a bar that failed.
         bar.total = sum(member.step for member in members)
         bar.refresh()
+
+
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """The GPU whose streams and events are meant inside where none is named."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager

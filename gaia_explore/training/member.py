@@ -23,6 +23,9 @@ from gaia_explore.training.processes import is_first, share_of
 
 LOG = logging.getLogger("gaia_explore")
 
+MOST_STEPS = 50
+"""Steps between two looks from the host at what the device recorded, which say how the run is."""
+
 Result = tuple[dict[str, Tensor], dict[str, Any]]
 """A run's tensors and its description."""
 
@@ -132,12 +135,11 @@ class Member:
 
     def look(self, wish: str | None) -> Health:
         """How it is between two blocks, where somebody perhaps wishes it to stop."""
-        # The last blocks are enough, each of one step or more: what was lost earlier ended the run then.
-        tail = np.concatenate(self.history[-PINNED_STEPS:]) if self.history else np.empty((0, 0), np.float32)
         steps = self.course.steps
-        death = loss_of_numbers(self.terms, tail, self.step)
+        # What was lost earlier ended the run then.
+        death = loss_of_numbers(self.terms, self._last(MOST_STEPS), self.step)
         if death is None and self.step >= steps:
-            death = pinned_pace(self.terms, tail)
+            death = pinned_pace(self.terms, self._last(PINNED_STEPS))
         if death is not None:
             return Health("died", death)
         early = self._early()
@@ -165,7 +167,7 @@ class Member:
         for name, state in players.items():
             tensors |= {f"{name}/{part}": tensor for part, tensor in state.items()}
         tensors |= {f"{name}/best": weights for name, weights in self.best.items()}
-        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
     def progress(self, health: Health) -> Result:
         """The history and the description, without the state."""
@@ -194,6 +196,14 @@ class Member:
         LOG.warning(
             "resumed on another kind of device: it draws other minibatches and noise from step %d on", self.step
         )
+
+    def _last(self, steps: int) -> Float[np.ndarray, "s t"]:
+        """The last blocks of the history, which hold so many steps or more, where it has them."""
+        first = len(self.history)
+        while first > 0 and steps > 0:
+            first -= 1
+            steps -= len(self.history[first])
+        return np.concatenate(self.history[first:]) if self.history else np.empty((0, 0), np.float32)
 
     def _recorded(self) -> Float[Tensor, "s t"]:
         """The history so far, a row a step."""

@@ -1,6 +1,7 @@
 """Many members trained as one batched program, or one alone: a forward and a backward pass a step for all."""
 
 import math
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -10,17 +11,14 @@ import torch
 from torch import Tensor
 
 from gaia_explore.models import Share, over_all, stack
-from gaia_explore.training.capturing import Captured
+from gaia_explore.training.capturing import Captured, Lead
 from gaia_explore.training.compiling import compile_networks
 from gaia_explore.training.feeding import Resident, Together, resident, scaled
 from gaia_explore.training.health import Health
-from gaia_explore.training.member import Member, Result
+from gaia_explore.training.member import MOST_STEPS, Member, Result
 from gaia_explore.training.player import Player
 from gaia_explore.training.stop import StopRequest
 from gaia_explore.training.streaming import Streamed
-
-MOST_STEPS = 50
-"""Steps between two looks from the host at what the device recorded: for the progress bar and the run's health."""
 
 
 @final
@@ -41,6 +39,7 @@ class Program:
         self.step = members[0].step
         self._course = members[0].course
         self._device = members[0].device
+        self._lead = Lead(self._device)
         self._held_out: dict[int, Tensor] = {}
         self._begin({})
 
@@ -48,7 +47,12 @@ class Program:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        self._feed.__exit__(kind, error, trace)
+        self._end()
+
+    def _end(self):
+        self._feed.__exit__(None, None, None)
+        # It refers to the program, and may hold gigabytes: without this they would wait for the garbage collector.
+        del self._take
 
     def _begin(self, players: dict[Member, dict[str, dict[str, Tensor]]]):
         """Stack the members, with their players as they were, as their checkpoints have them, or new."""
@@ -112,21 +116,23 @@ class Program:
             return Streamed(**data, seed=first.task.seed, share=self._share) if first.streamed else Resident(**data)
         return Together([(m.task.x, m.task.rows) for m in self.members], batch_size=size, device=self._device)
 
-    def advance(self, until: int, stop: StopRequest):
-        """Take steps up to ``until``, or to the first after a wish to stop; nothing here waits for the device.
+    def advance(self, until: int, stop: StopRequest, seconds: float = math.inf):
+        """Take steps up to ``until``, or to the first after a wish to stop or after so many seconds.
 
         Several processes each take theirs, and what they recorded of their shares is averaged at the end.
         """
         self._now.fill_(self.step)
         self._row.zero_()
+        late = time.monotonic() + seconds
         n = 0
         while self.step < until:
             self._feed.fetch(self.step)
             self._take()
+            self._lead.keep(self.step)
             self.step += 1
             n += 1
             # Several processes end together, between two blocks.
-            if stop.asked() and self._share is None:
+            if (stop.asked() or time.monotonic() > late) and self._share is None:
                 break
         history = over_all(self._recorded[:n].clone(), self._rng).reshape(n, len(self.members), -1).cpu().numpy()
         for i, member in enumerate(self.members):
@@ -191,5 +197,5 @@ class Program:
         }
         self.members = list(players)
         if players:
-            self._feed.__exit__(None, None, None)
+            self._end()
             self._begin(players)

@@ -184,7 +184,8 @@ class Bus:
         self._stream = torch.cuda.Stream(device)
         self._buffers = [torch.empty_like(slots[0], device=device) for _ in range(2)]
         self._arrived, self._taken = ([torch.cuda.Event() for _ in range(2)] for _ in range(2))
-        self._left = [torch.cuda.Event() for _ in slots]
+        # Blocking: readers that wait leave their cores to others.
+        self._left = [torch.cuda.Event(blocking=True) for _ in slots]
         self.x = torch.empty_like(slots[0], device=device)
 
     def bring(self, step: int):

@@ -1,6 +1,8 @@
 """Steps that may be captured: nothing that changes lies in Python, and none waits for the device."""
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -14,7 +16,8 @@ from torch.utils._pytree import tree_map
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.networks import Convolutional, FullyConnected
 from gaia_explore.training import Augmentation, Course, Task, capturing, fit_many
-from gaia_explore.training.capturing import WARM_UP, Captured
+from gaia_explore.training.capturing import LEAD, WARM_UP, Captured, Lead
+from gaia_explore.training.health import Health
 from gaia_explore.training.member import Member
 from gaia_explore.training.player import Player
 from gaia_explore.training.program import Program
@@ -95,6 +98,25 @@ def test_on_the_cpu_steps_are_taken_as_they_come():
     assert len(taken) == 2 * WARM_UP
 
 
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_program_that_is_over_waits_for_no_garbage_collector(members: int, ended: bool):
+    tasks = [Task(config=GAIAConfig(**SMALL), x=X, seed=i) for i in range(members)]
+    trained = [Member(task, COURSE, torch.device("cpu"), members) for task in tasks]
+    gc.disable()
+    try:
+        with Program(trained) as program, StopRequest(button=False) as stop:
+            program.advance(4, stop)
+            if ended:
+                trained[0].health = Health("stopped", "early")
+                program.narrow()
+        gone = weakref.ref(program), weakref.ref(program._players["generator"])
+        del program
+        assert [it() for it in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
 class Streams:
     """Stands in for a GPU's streams."""
 
@@ -108,6 +130,35 @@ def gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: Streams())
     monkeypatch.setattr(torch.cuda, "current_stream", Streams)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+
+
+def test_the_host_is_a_few_steps_ahead_of_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    waited: list[int] = []
+
+    class Event:
+        """Remembers how many steps had been asked for when it was recorded."""
+
+        reached = -1
+
+        def __init__(self, blocking: bool):
+            assert blocking
+
+        def record(self):
+            self.reached = asked[-1]
+
+        def synchronize(self):
+            waited.append(self.reached)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    lead = Lead(torch.device("cuda"))
+    # As after a resume.
+    for step in range(3, 3 + 3 * LEAD):
+        asked.append(step)
+        lead.keep(step)
+    assert waited == [-1] * LEAD + asked[:-LEAD]
+    Lead(torch.device("cpu")).keep(0)
+    assert len(waited) == len(asked)
 
 
 def test_after_some_steps_the_captured_one_is_replayed(gpu: None, monkeypatch: pytest.MonkeyPatch):
@@ -129,7 +180,11 @@ def test_what_cannot_be_captured_is_said_once_and_goes_on(
     gpu: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def record(*_: Any) -> Any:
-        raise RuntimeError("operation not permitted when stream is capturing\nmore about it")
+        try:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore about it")
+        finally:
+            # As PyTorch does where it leaves a capture that has failed.
+            raise RuntimeError("capture could not be ended due to a previous error")
 
     monkeypatch.setattr(capturing, "record", record)
     taken: list[int] = []

@@ -1,5 +1,6 @@
 """The loop: seeds, resume, looks at held-out stimuli, stopping and dying."""
 
+import json
 import logging
 import os
 import pickle
@@ -15,9 +16,10 @@ import torch
 
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.networks import FullyConnected
-from gaia_explore.training import choose_device, fit, read_checkpoint, write_checkpoint
+from gaia_explore.training import choose_device, fit, loop, read_checkpoint, write_checkpoint
+from gaia_explore.training.board import Board
+from gaia_explore.training.member import MOST_STEPS
 from gaia_explore.training.player import Player
-from gaia_explore.training.program import MOST_STEPS
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=8, hidden_layers=2)}
 X = np.random.default_rng(0).random((64, 2), dtype=np.float32)
@@ -218,6 +220,19 @@ def test_a_training_that_is_lost_ends_at_once_and_names_the_term():
     assert description["health"]["status"] == "died"
     assert description["health"]["reason"].startswith("pixel_error is ")
     assert description["step"] < 200
+
+
+@pytest.mark.parametrize("config", [GAIAConfig(**SMALL), AEConfig(**SMALL, learning_rate=1e30)], ids=["GAIA", "lost"])
+def test_slow_steps_are_shown_one_by_one_and_come_to_the_same(config: Config, monkeypatch: pytest.MonkeyPatch):
+    shown: list[int] = []
+    quick, description = fitted(config, 120, **LOOKS)
+    monkeypatch.setattr(loop, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(Board, "show", lambda board, progress: shown.append(len(progress()[0]["history"])))
+    slow, same = fitted(config, 120, **LOOKS)
+    assert shown == list(range(same["step"] + 1))
+    assert json.dumps(same) == json.dumps(description)
+    for name, tensor in quick.items():
+        np.testing.assert_array_equal(slow[name].numpy(), tensor.numpy(), err_msg=name)
 
 
 def test_a_pinned_pace_is_death(monkeypatch: pytest.MonkeyPatch):

@@ -14,8 +14,9 @@ from gaia_explore.networks import Convolutional, FullyConnected
 from gaia_explore.training import Course, Task, fit, fit_many, loop, read_checkpoint, request_stop
 from gaia_explore.training.adam import Adam
 from gaia_explore.training.board import Board
+from gaia_explore.training.member import MOST_STEPS
 from gaia_explore.training.player import Player
-from gaia_explore.training.program import MOST_STEPS, Program
+from gaia_explore.training.program import Program
 
 SMALL: dict[str, Any] = {"network": FullyConnected(hidden_units=16, hidden_layers=2)}
 SETS = [np.random.default_rng(i).random((40 + 7 * i, 2), dtype=np.float32) for i in range(3)]

@@ -254,7 +254,7 @@ class Gpu(TorchDispatchMode):
         yield
         self.current = "computing"
 
-    def event(self) -> Any:
+    def event(self, blocking: bool = False) -> Any:
         return Event(self)
 
 
