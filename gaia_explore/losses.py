@@ -99,7 +99,15 @@ def _relative_distances(x: Float[Tensor, "*g b p"]) -> tuple[Tensor, Tensor, Ten
     # The mean over all B² pairs is 2 Σ|x|² / B exactly, because the stimuli are centred. A minibatch of equal codes
     # has no structure to compare; the floor keeps it finite.
     mean = 2 * square.mean(-1).clamp(min=torch.finfo(x.dtype).tiny ** 0.5)[..., None, None]
-    return x, (square[..., :, None] + square[..., None, :] - 2 * x @ x.mT) / mean, mean
+    return x, (square[..., :, None] + square[..., None, :] - 2 * _products(x)) / mean, mean
+
+
+def _products(x: Float[Tensor, "*g b p"]) -> Float[Tensor, "*g b b"]:
+    """All rows by all rows, in at least full single precision: TF32 leaves ten bits of what enters a product."""
+    if torch.backends.cuda.matmul.fp32_precision != "tf32":
+        return x @ x.mT
+    exact = x.double()
+    return (exact @ exact.mT).to(x.dtype)
 
 
 def _pull(by_log: Tensor, x: Tensor, s: Tensor, mean: Tensor) -> Float[Tensor, "*g b p"]:

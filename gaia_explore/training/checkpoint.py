@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 FORMAT = "gaia_explore/1"
+
+WRITERS = 8
+"""Files that are written at a time where there are many."""
 
 
 def write_atomically(path: Path, content: bytes):
@@ -31,6 +36,13 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], description: dict[s
     """Write tensors and a JSON description as one file, atomically; equal input gives equal bytes."""
     header = json.dumps({"format": FORMAT, **description}, sort_keys=True)
     write_atomically(path, save(tensors, {"gaia_explore": header}))
+
+
+def write_checkpoints(contents: Mapping[Path, Callable[[], tuple[dict[str, Tensor], dict[str, Any]]]]):
+    """Write what each file is to hold, a few at a time: they wait for the disk, not for each other."""
+    with ThreadPoolExecutor(WRITERS) as writers:
+        for _ in writers.map(lambda path: write_checkpoint(path, *contents[path]()), contents):
+            pass
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
 from gaia_explore.training.augmenting import Augmentation
-from gaia_explore.training.checkpoint import write_checkpoint
+from gaia_explore.training.checkpoint import write_checkpoints
 from gaia_explore.training.member import MOST_STEPS, Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.precision import Precision, products_in
@@ -229,7 +229,7 @@ def _run(members: Sequence[Member], course: Course, stop: StopRequest, bar: tqdm
             if program.step % course.evaluate_every == 0:
                 program.evaluate()
             is_due = program.step % course.checkpoint_every == 0 and time.monotonic() >= due
-            writing = 0.0
+            written: dict[Path, Callable[[], Result]] = {}
             for member in program.members:
                 wish = agreed(stop.reason or member.board.wish())
                 seen = member.look(wish)
@@ -238,23 +238,31 @@ def _run(members: Sequence[Member], course: Course, stop: StopRequest, bar: tqdm
                     member.health = seen
                 member.board.show(partial(member.progress, seen))
                 if not member.over and member.checkpoint is not None and is_due:
-                    began = time.monotonic()
-                    write_checkpoint(member.checkpoint, *program.result(member, seen))
-                    writing += time.monotonic() - began
+                    written[member.checkpoint] = partial(program.result, member, seen)
                 if not member.over and program.step in watch.ends(started):
                     watch.show(program.step, partial(program.result, member, seen))
-            if writing > LONG and len(program.members) > 1:
-                due = time.monotonic() + REST * writing
+            due = max(due, _written(written))
             _let_go(program, watch)
+
+
+def _written(checkpoints: dict[Path, Callable[[], Result]]) -> float:
+    """Write a round of checkpoints, and return before what time no other is due."""
+    began = time.monotonic()
+    write_checkpoints(checkpoints)
+    ended = time.monotonic()
+    return ended + REST * (ended - began) if len(checkpoints) > 1 and ended - began > LONG else 0.0
 
 
 def _let_go(program: Program, watch: Watch):
     """Leave the members that are over their results, and go on without them."""
     over = [member for member in program.members if member.over]
+    written: dict[Path, Callable[[], Result]] = {}
     for member in over:
-        member.result = program.result(member, member.health)
+        member.result = result = program.result(member, member.health)
         if member.checkpoint is not None:
-            write_checkpoint(member.checkpoint, *member.result)
+            written[member.checkpoint] = lambda result=result: result
+    write_checkpoints(written)
+    for member in over:
         watch.show(member.step, partial(program.result, member, member.health))
     if over:
         program.narrow()

@@ -57,7 +57,9 @@ class Player:
     def collect(self) -> Float[Tensor, "*g n"]:
         """Put what the backward pass left with each parameter into :attr:`gradient`, and return that."""
         pieces = [piece for _, piece in self._parts]
-        torch._foreach_copy_(pieces, [p.grad if p.grad is not None else torch.zeros_like(p) for p, _ in self._parts])
+        left = [p.grad if p.grad is not None else torch.zeros_like(p) for p, _ in self._parts]
+        # One kernel for all; it has no public name.
+        torch._foreach_copy_(pieces, left)  # pyright: ignore[reportPrivateImportUsage]
         self.forget()
         return self.gradient
 

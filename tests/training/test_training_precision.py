@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from gaia_explore import losses
 from gaia_explore.models import AEConfig
 from gaia_explore.networks import FullyConnected
 from gaia_explore.training import Precision, fit
 from gaia_explore.training.player import Player
+from gaia_explore.training.precision import products_in
 
 CONFIG = AEConfig(network=FullyConnected(hidden_units=8, hidden_layers=1))
 X = np.random.default_rng(0).random((32, 2), dtype=np.float32)
@@ -117,3 +120,25 @@ def test_on_the_cpu_tf32_is_fp32():
     rounded, full = trained("tf32"), trained("fp32")
     for name, tensor in full.items():
         assert torch.equal(rounded[name], tensor), name
+
+
+class Products(TorchDispatchMode):
+    """Writes down what types the factors of matrix products have."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None):
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.bmm):
+            self.seen.add(args[0].dtype)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("precision", "wanted"), [("fp32", torch.float32), ("tf32", torch.float64)])
+def test_distances_of_neighbours_keep_their_digits_in_tf32(precision: Precision, wanted: torch.dtype):
+    x = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+    with products_in(precision), Products() as products:
+        loss = losses.structure_loss(x, x[:, :2])
+    assert products.seen == {wanted} and loss.dtype == torch.float32
+    torch.testing.assert_close(loss.double(), losses.structure_loss(x.double(), x[:, :2].double()))
