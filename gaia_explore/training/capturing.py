@@ -104,16 +104,25 @@ class Lead:
 def record(step: Step, stream: torch.cuda.Stream, generators: Sequence[torch.Generator]) -> Step:
     """Capture a step, without taking it, and return what takes it."""
     graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
+    before = [generator.clone_state() for generator in generators]
+    if torch.__version__ < "2.14":
+        # Later ones are heard of when they are first drawn from (pytorch#176753), and registering them warns.
+        for generator in generators:
+            graph.register_generator_state(generator)
     torch.cuda.synchronize()
-    # What other threads ask of the GPU meanwhile, such as whether a minibatch has been copied, is none of its business.
-    # And where a capture cannot be ended, PyTorch leaves its stream the current one.
-    with (
-        torch.cuda.stream(torch.cuda.current_stream()),
-        torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
-    ):
-        step()
+    try:
+        # What other threads ask of the GPU meanwhile, such as whether a minibatch has been copied, is none of its
+        # business. And where a capture cannot be ended, PyTorch leaves its stream the current one.
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+        ):
+            step()
+    except RuntimeError:
+        # Before PyTorch 2.13 they would take themselves for captured, and draw no more.
+        for generator, state in zip(generators, before, strict=True):
+            generator.graphsafe_set_state(state)
+        raise
     return graph.replay
 
 
