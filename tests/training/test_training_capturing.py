@@ -1,10 +1,11 @@
 """Steps that may be captured: nothing that changes lies in Python, and none waits for the device."""
 
 import gc
+import inspect
 import logging
 import weakref
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,54 @@ def test_what_cannot_be_captured_is_said_once_and_goes_on(
     begin = "training steps are not captured as a CUDA graph, and take longer: "
     said = ["operation not permitted when stream is capturing", "somebody knows why"]
     assert caplog.messages == [begin + why for why in said] and len(taken) == WARM_UP + 2
+
+
+class Generator:
+    """Stands in for a GPU's generator."""
+
+    state = "drawn from"
+
+    def clone_state(self) -> str:
+        return self.state
+
+    def graphsafe_set_state(self, state: str):
+        self.state = state
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_capture_knows_the_generators_and_gives_them_back_where_it_fails(
+    fails: bool, gpu: None, monkeypatch: pytest.MonkeyPatch
+):
+    generators: list[Any] = [Generator(), Generator()]
+    begun: list[Any] = []
+
+    class Graph:
+        register_generator_state = begun.append
+
+        def replay(self):
+            begun.append("replayed")
+
+    @contextmanager
+    def graph(graph: Graph, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        assert (stream, capture_error_mode) == ("side", "thread_local")
+        yield
+        for generator in generators:
+            generator.state = "captured"
+
+    def step():
+        if fails:
+            generators[0].state = "lost"
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: begun.append("waited"))
+    # To beartype stand-ins are no generators.
+    record: Any = inspect.unwrap(capturing.record)
+    with pytest.raises(RuntimeError, match="not permitted") if fails else nullcontext():
+        record(step, "side", generators)()
+    assert begun == [*generators, "waited", *([] if fails else ["replayed"])]
+    assert [own.state for own in generators] == (["drawn from"] if fails else ["captured"]) * 2
 
 
 @pytest.mark.parametrize("members", [1, 2])
