@@ -129,10 +129,22 @@ def test_the_notebooks_keys_are_the_widgets_while_it_has_the_focus(explored: Pag
     assert explored.locator(".jp-CodeCell").count() == 3
 
 
+def test_chords_save_the_notebook_and_undo_in_the_explorer(explored: Page):
+    before = decoded(explored)
+    drag(explored, (0.5, 0.5), (0.25, 0.25))
+    moved = decoded(explored)
+    same = "old => document.querySelector('canvas.gx-stimulus').toDataURL() === old"
+    for chord, picture in (("Control+z", before), ("Control+Shift+z", moved), ("Meta+z", before), ("Control+y", moved)):
+        overlay(explored).press(chord)
+        explored.wait_for_function(same, arg=picture)
+    assert before != moved
+    overlay(explored).press("Control+s")
+    expect(explored.locator(".jp-mod-dirty")).to_have_count(0)
+
+
 def test_a_reloaded_page_shows_the_explorer_where_it_was(explored: Page, lab: Any):
     drag(explored, (0.5, 0.5), (0.25, 0.25))
     picture = decoded(explored)
-    explored.locator(".jp-InputArea-prompt").first.click()
     explored.keyboard.press("Control+s")
     expect(explored.locator(".jp-mod-dirty")).to_have_count(0)
     explored.reload()

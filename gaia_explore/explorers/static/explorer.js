@@ -149,11 +149,17 @@ class View {
   }
 
   /** Keys are the explorer's while it has the focus: JupyterLab would delete cells on d d. Escape leaves it. */
+  // Chords are JupyterLab's, which saves on Ctrl-S, but for those that undo.
   key(event) {
-    if (event.key === "Escape") return;
+    const chord = event.ctrlKey || event.metaKey;
+    const undoing = chord && { z: event.shiftKey ? "redo" : "undo", y: "redo" }[event.key.toLowerCase()];
+    if (event.key === "Escape" || (chord && !undoing)) return;
     event.stopPropagation();
     const typing = event.target.matches("select, input:not([type=range]):not([type=checkbox]):not([type=radio])");
-    if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && KEYS[event.key] && !this.offline) this.ask(KEYS[event.key]);
+    const wanted = undoing || (!event.altKey && KEYS[event.key]);
+    if (typing || this.offline || !wanted) return;
+    if (undoing) event.preventDefault();
+    this.ask(wanted);
   }
 }
 
