@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gaia_explore.models import GAIAConfig
-from gaia_explore.networks import Convolutional, Network, StyleContent
+from gaia_explore.networks import Convolutional, Network, StyleContent, enlarging
 from gaia_explore.networks.normalising import LayerNorm, normalised
 
 
@@ -99,9 +99,12 @@ class Layouts(TorchDispatchMode):
     ids=["convolutional", "style–content"],
 )
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("margins", ["of CPUs", "of GPUs"])
 def test_pictures_and_maps_lie_as_channels_last_at_every_convolution(
-    network: Network, latent_dim: int, precision: torch.dtype
+    network: Network, latent_dim: int, precision: torch.dtype, margins: str, monkeypatch: pytest.MonkeyPatch
 ):
+    if margins == "of GPUs":
+        monkeypatch.setattr(enlarging, "reflected", enlarging._Copied.apply)
     generator = torch.Generator().manual_seed(0)
     model = GAIAConfig(network=network, latent_dim=latent_dim).build((32, 32, 3), generator)
     x = torch.rand(4, 32 * 32 * 3, generator=generator)
