@@ -19,9 +19,9 @@ class Convolution(nn.Conv2d):
         super().__init__(n_in, n_out, size, stride=stride, device=device)
         self.margin = (size - 1) // 2
 
-    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n i j"]:
+    def forward(self, input: Float[Tensor, "b c h w"], *, biased: bool = True) -> Float[Tensor, "b n i j"]:
         maps = reflected(input, self.margin) if self.margin else input
-        return functional.conv2d(maps, self.weight, self.bias, self.stride)
+        return functional.conv2d(maps, self.weight, self.bias if biased else None, self.stride)
 
 
 def convolution(n_in: int, n_out: int, size: int, *, stride: int = 1) -> Convolution:

@@ -167,7 +167,11 @@ class Renderer(nn.Module):
 
 @final
 class ResidualBlock(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))): instance norm, then scale and shift (AdaIN, Huang & Belongie 2017)."""
+    """x + norm(conv(relu(norm(conv(x))))): instance norm, then scale and shift (AdaIN, Huang & Belongie 2017).
+
+    The norm takes every filter's mean away, and with it the bias of the convolution. The weights have one, as the
+    published network's do; adding it and summing up its gradient would be two passes over a map for nothing.
+    """
 
     def __init__(self, filters: int):
         super().__init__()
@@ -177,8 +181,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         scale = x.new_ones(1, 1, 1, 1) if scale is None else scale
         shift = torch.zeros_like(scale) if shift is None else shift
-        y = functional.relu_(normalised(self.first(x), scale, shift))
-        return x + normalised(self.second(y), scale, shift)
+        y = functional.relu_(normalised(self.first(x, biased=False), scale, shift))
+        return x + normalised(self.second(y, biased=False), scale, shift)
 
 
 def _style_encoder(shape: Shape, filters: int, n_code: int) -> nn.Sequential:
