@@ -11,6 +11,7 @@ from gaia_explore.models import AEConfig
 from gaia_explore.networks import FullyConnected
 from gaia_explore.training import Precision, fit
 from gaia_explore.training.player import Player
+from gaia_explore.training.precision import products_in
 
 CONFIG = AEConfig(network=FullyConnected(hidden_units=8, hidden_layers=1))
 X = np.random.default_rng(0).random((32, 2), dtype=np.float32)
@@ -111,6 +112,19 @@ def test_what_somebody_chose_is_overruled_in_a_training_and_there_again_afterwar
     monkeypatch.undo()
     if choose is by_older_switches:
         assert older() == ("medium", True, False)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_algorithms_of_convolutions_are_tried_in_a_training_and_as_before_afterwards(
+    before: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backends.cudnn, "benchmark", before)
+    with products_in("bf16"):
+        assert backends.cudnn.benchmark
+    assert backends.cudnn.benchmark == before
+    with pytest.raises(MemoryError), products_in("fp32"):
+        raise MemoryError
+    assert backends.cudnn.benchmark == before
 
 
 def test_on_the_cpu_tf32_is_fp32():
