@@ -12,6 +12,8 @@ from gaia_explore.models import GAIAConfig
 from gaia_explore.networks import Convolutional, Network, StyleContent, enlarging, normalising
 from gaia_explore.networks.normalising import LayerNorm, normalised
 
+ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
 
 def drawn(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=dtype)
@@ -154,17 +156,21 @@ class Layouts(TorchDispatchMode):
     ids=["convolutional", "style–content"],
 )
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("margins", ["of CPUs", "of GPUs"])
+@pytest.mark.parametrize("where", ["cpu", "cpu, as on GPUs", pytest.param("cuda", marks=ON_A_GPU)])
 def test_pictures_and_maps_lie_as_channels_last_at_every_convolution(
-    network: Network, latent_dim: int, precision: torch.dtype, margins: str, monkeypatch: pytest.MonkeyPatch
+    network: Network, latent_dim: int, precision: torch.dtype, where: str, monkeypatch: pytest.MonkeyPatch
 ):
-    if margins == "of GPUs":
+    if where == "cpu, as on GPUs":
         monkeypatch.setattr(enlarging, "reflected", enlarging._Copied.apply)
-    generator = torch.Generator().manual_seed(0)
-    model = GAIAConfig(network=network, latent_dim=latent_dim).build((32, 32, 3), generator)
-    x = torch.rand(4, 32 * 32 * 3, generator=generator)
+        monkeypatch.setattr(normalising, "_place", torch.empty_like)
+    device = where.split(",")[0]
+    model = GAIAConfig(network=network, latent_dim=latent_dim).build((32, 32, 3), torch.Generator().manual_seed(0))
+    for player in model.players().values():
+        player.to(device)
+    generator = torch.Generator(device).manual_seed(1)
+    x = torch.rand(4, 32 * 32 * 3, generator=generator, device=device)
     with Layouts() as layouts:
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        with torch.autocast(device, precision, enabled=precision != torch.float32):
             played = model.play(x, generator)
         torch.stack([objective.loss for objective in played.objectives.values()]).sum().backward()
     assert layouts.seen >= 16 and layouts.other == []
