@@ -48,12 +48,14 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, axes: tuple[int, ...]) -> Tensor:
         # In two passes: on a CPU var_mean takes several times as long along axes that are not the last in memory.
-        mean = x.mean(axes, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
-        centred = x - mean
-        spread = torch.rsqrt(centred.square().mean(axes, keepdim=True) + SMALLEST)
+        exact = torch.promote_types(x.dtype, torch.float32)
+        mean = x.mean(axes, keepdim=True, dtype=exact)
+        centred = torch.sub(x, mean, out=_place(x))
+        # No square(): autocast on GPUs has powers in single precision.
+        spread = torch.rsqrt((centred * centred).mean(axes, keepdim=True, dtype=exact) + SMALLEST)
         ctx.save_for_backward(x, mean, spread, scale, shift)
         ctx.axes = axes
-        return torch.addcmul(shift.to(mean), centred, spread * scale).to(x.dtype)
+        return torch.addcmul(shift.to(mean), centred, spread * scale, out=_place(x)).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
@@ -71,3 +73,12 @@ class _Normalised(torch.autograd.Function):
         by_x = torch.addcmul((-spread * level - bend * mean).to(x.dtype), x, bend.to(x.dtype))
         by_x = by_x.addcmul_(gradient, (spread * scale).to(x.dtype))
         return by_x, by_scale.sum_to_size(scale.shape).to(scale), by_shift.sum_to_size(shift.shape).to(shift), None
+
+
+def _place(x: Tensor) -> Tensor | None:
+    """Where to write a map that is computed more precisely than x is: as precise as x, or None for a map as computed.
+
+    On GPUs that saves half the bytes. CPUs would convert in passes of their own, and what is compiled makes no such map
+    (torch.compile, too, lets only what is contiguous be written to).
+    """
+    return None if x.device.type == "cpu" or torch.compiler.is_compiling() else torch.empty_like(x)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gaia_explore.networks.convolutional import AsPicture, AsVector
+from gaia_explore.networks.enlarging import Doubled, convolution
 from gaia_explore.networks.initialising import InitialWeights, blank
 from gaia_explore.networks.limits import check_whole
 from gaia_explore.networks.network import Autoencoder, Network, Reproducing, Shape, check_picture
@@ -152,9 +153,9 @@ class Renderer(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(n) for _ in range(residual_blocks))
         rise: list[nn.Module] = []
         for n_in, n_out in ((n, n // 2), (n // 2, n // 4)):
-            layers = [nn.Upsample(scale_factor=2), _convolution(n_in, n_out, 5), LayerNorm(n_out)]
+            layers = [Doubled(), convolution(n_in, n_out, 5), LayerNorm(n_out)]
             rise += [*layers, nn.ReLU(inplace=True)]
-        rise.append(_convolution(filters, channels, 7))
+        rise.append(convolution(filters, channels, 7))
         self.rise = nn.Sequential(*rise, *([nn.Sigmoid()] if bounded else []), AsVector())
 
     def forward(self, content: Float[Tensor, "b n i j"], style: Float[Tensor, "b d"]) -> Float[Tensor, "b p"]:
@@ -166,45 +167,43 @@ class Renderer(nn.Module):
 
 @final
 class ResidualBlock(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))): instance norm, then scale and shift (AdaIN, Huang & Belongie 2017)."""
+    """x + norm(conv(relu(norm(conv(x))))): instance norm, then scale and shift (AdaIN, Huang & Belongie 2017).
+
+    The norm takes every filter's mean away, and with it the bias of the convolution. The weights have one, as the
+    published network's do; adding it and summing up its gradient would be two passes over a map for nothing.
+    """
 
     def __init__(self, filters: int):
         super().__init__()
-        self.first = _convolution(filters, filters, 3)
-        self.second = _convolution(filters, filters, 3)
+        self.first = convolution(filters, filters, 3)
+        self.second = convolution(filters, filters, 3)
 
     def forward(self, x: Tensor, scale: Tensor | None = None, shift: Tensor | None = None) -> Tensor:
         scale = x.new_ones(1, 1, 1, 1) if scale is None else scale
         shift = torch.zeros_like(scale) if shift is None else shift
-        y = functional.relu_(normalised(self.first(x), scale, shift))
-        return x + normalised(self.second(y), scale, shift)
+        y = functional.relu_(normalised(self.first(x, biased=False), scale, shift))
+        return x + normalised(self.second(y, biased=False), scale, shift)
 
 
 def _style_encoder(shape: Shape, filters: int, n_code: int) -> nn.Sequential:
     """No normalisation: it would erase the statistics that are the style."""
     n = 4 * filters
-    narrower = [_convolution(n, n, 4, stride=2), nn.ReLU(inplace=True)]
-    narrower += [_convolution(n, n, 4, stride=2), nn.ReLU(inplace=True)]
-    pooled = [nn.AdaptiveAvgPool2d(1), _convolution(n, n_code, 1), nn.Flatten()]
+    narrower = [convolution(n, n, 4, stride=2), nn.ReLU(inplace=True)]
+    narrower += [convolution(n, n, 4, stride=2), nn.ReLU(inplace=True)]
+    pooled = [nn.AdaptiveAvgPool2d(1), convolution(n, n_code, 1), nn.Flatten()]
     return nn.Sequential(AsPicture(shape), *_descent(shape[2], filters), *narrower, *pooled)
 
 
 def _descent(channels: int, filters: int) -> list[nn.Module]:
     """To a quarter of the picture's sides, and four times the filters."""
     return [
-        _convolution(channels, filters, 7),
+        convolution(channels, filters, 7),
         nn.ReLU(inplace=True),
-        _convolution(filters, 2 * filters, 4, stride=2),
+        convolution(filters, 2 * filters, 4, stride=2),
         nn.ReLU(inplace=True),
-        _convolution(2 * filters, 4 * filters, 4, stride=2),
+        convolution(2 * filters, 4 * filters, 4, stride=2),
         nn.ReLU(inplace=True),
     ]
-
-
-def _convolution(n_in: int, n_out: int, size: int, *, stride: int = 1) -> nn.Conv2d:
-    padding = (size - 1) // 2
-    mode = "reflect" if padding else "zeros"
-    return blank(nn.Conv2d, n_in, n_out, size, stride=stride, padding=padding, padding_mode=mode)
 
 
 def _linear(n_in: int, n_out: int) -> nn.Linear:

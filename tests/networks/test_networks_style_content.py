@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from gaia_explore.networks import Autoencoder, InitialWeights, StyleContent
+from gaia_explore.networks.style_content import ResidualBlock
 
 SMALL = StyleContent(filters=4, residual_blocks=1, style_dim=3)
 
@@ -55,6 +57,23 @@ def test_the_style_does_not_see_where_and_the_content_does_not_see_how_strong():
     y = nn.Sequential(*layers[:-1])(x.flatten(1))
     normed = layers[-1](y) - y
     assert float(normed.detach().mean((2, 3)).abs().max()) < 1e-4  # instance norm: every filter's mean is taken away
+
+
+def test_biases_before_an_instance_norm_do_nothing_and_are_left_alone():
+    block = ResidualBlock(4).double()
+    initial().fill_layers(block)
+    x, weight = torch.rand(2, 4, 6, 7, generator=seeded(1), dtype=torch.float64), torch.full((4,), 1.5).double()
+
+    def layer(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+        padded = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        y = functional.conv2d(padded, convolution.weight, convolution.bias)
+        return functional.instance_norm(y, weight=weight, bias=-weight)
+
+    expected = x + layer(layer(x, block.first).relu(), block.second)
+    y = block(x, weight[None, :, None, None], -weight[None, :, None, None])
+    torch.testing.assert_close(y, expected)
+    y.sum().backward()
+    assert [name for name, p in block.named_parameters() if p.grad is None] == ["first.bias", "second.bias"]
 
 
 def test_the_papers_sizes_are_those_counted_by_hand():

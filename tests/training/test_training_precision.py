@@ -116,6 +116,19 @@ def test_what_somebody_chose_is_overruled_in_a_training_and_there_again_afterwar
         assert older() == ("medium", True, False)
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_algorithms_of_convolutions_are_tried_in_a_training_and_as_before_afterwards(
+    before: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(backends.cudnn, "benchmark", before)
+    with products_in("bf16"):
+        assert backends.cudnn.benchmark
+    assert backends.cudnn.benchmark == before
+    with pytest.raises(MemoryError), products_in("fp32"):
+        raise MemoryError
+    assert backends.cudnn.benchmark == before
+
+
 def test_on_the_cpu_tf32_is_fp32():
     rounded, full = trained("tf32"), trained("fp32")
     for name, tensor in full.items():
