@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any, final
 
 import torch
@@ -44,10 +45,12 @@ class Products(TorchDispatchMode):
     def seconds_alone(self, device: torch.device) -> float:
         """How long all of them take, each alone on random numbers, in the quickest layout."""
         total = 0.0
-        for (func, kept, form), times in self.seen.items():
-            leaves = [_random(value, device) if kind == "like" else value for kind, value in kept]
-            ways = _layouts(leaves) if func in CONVOLUTIONS else [leaves]
-            total += times * min(_seconds(_call(func, tree_unflatten(way, form)), device) for way in ways)
+        # All on one stream that can be captured: libraries set themselves up for each.
+        with torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else nullcontext():
+            for (func, kept, form), times in self.seen.items():
+                leaves = [_random(value, device) if kind == "like" else value for kind, value in kept]
+                ways = _layouts(leaves) if func in CONVOLUTIONS else [leaves]
+                total += times * min(_seconds(_call(func, tree_unflatten(way, form)), device) for way in ways)
         return total
 
 
@@ -85,7 +88,7 @@ def _seconds(do: Callable[[], object], device: torch.device) -> float:
     loop()
     repeated, once = loop, _timed(loop, 1, device)
     if device.type == "cuda" and once < SHORT:
-        repeated = capturing.record(loop, torch.cuda.Stream(device), ())
+        repeated = capturing.record(loop, torch.cuda.current_stream(device), ())
         repeated()
     return _timed(repeated, max(1, round(ENOUGH / once)), device) / LOOP
 

@@ -148,7 +148,7 @@ def rate_of_products(how: How, dtype: torch.dtype) -> float:
 
     def products(times: int):
         for _ in range(times):
-            a @ b
+            torch.mm(a, b)
 
     products(LEAST)
     return 2 * how.product**3 / seconds_a_step(products, 10, how.device)
@@ -157,14 +157,14 @@ def rate_of_products(how: How, dtype: torch.dtype) -> float:
 def measure(setting: Setting, how: How) -> Iterator[str]:
     """The cells of a row."""
     counter, products = FlopCounterMode(display=False), Products()
-    release(how.device)
+    before = release(how.device)
     with program_of(setting, how) as advance:
         # Compiled steps would hide what they run.
         with torch.compiler.set_stance("force_eager"), counter, products:
             advance(1)
         release(how.device)
         took = how.step(advance)
-        memory = peak_memory(how.device)
+        memory = peak_memory(how.device, before)
     del advance
     release(how.device)
     steps = setting.members / took

@@ -38,18 +38,22 @@ def wait(device: torch.device):
         torch.cuda.synchronize(device)
 
 
-def release(device: torch.device):
-    """Free what nobody holds any more, and measure the peak of memory anew."""
+def release(device: torch.device) -> int:
+    """Free what nobody holds any more, measure the peak of memory anew, and tell how many bytes are held."""
     # Programs hold themselves in a circle, and are left to the collector.
     gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    if device.type != "cuda":
+        return 0
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
 
 
-def peak_memory(device: torch.device) -> str:
-    """Since :func:`release`."""
-    return f"{torch.cuda.max_memory_allocated(device) / 1e9:.2f} GB" if device.type == "cuda" else "–"
+def peak_memory(device: torch.device, before: int) -> str:
+    """Since :func:`release`, beyond what was held before: cuBLAS keeps a workspace for every stream there ever was."""
+    if device.type != "cuda":
+        return "–"
+    return f"{(torch.cuda.max_memory_allocated(device) - before) / 1e9:.2f} GB"
 
 
 def seconds_a_step(advance: Advance, steps: int, device: torch.device) -> float:
