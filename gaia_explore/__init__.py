@@ -7,7 +7,7 @@ when they are first used, so that importing the package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gaia_explore.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from gaia_explore import (

@@ -6,7 +6,6 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +21,7 @@ from gaia_explore.plots.animations import animate
 from gaia_explore.plots.mosaics import as_bytes, as_pictures
 from gaia_explore.stimuli import Scaler, Stimuli
 from gaia_explore.training import write_atomically
+from gaia_explore.version import __version__
 
 FORMAT = "gaia_explore continuum/1"
 TABLE = "stimuli.csv"
@@ -110,7 +110,7 @@ def export_continuum(
         )
     about = {
         "format": FORMAT,
-        "version": version("gaia-explore"),
+        "version": __version__,
         "model": _fingerprint(codec),
         "stimuli": {} if stimuli is None else _about_stimuli(stimuli),
         "shape": list(shape),

@@ -1,5 +1,6 @@
 """One thread for every library, here and in the processes that tests start; Hypothesis without deadlines."""
 
+import importlib.metadata
 import os
 from collections.abc import Generator
 
@@ -23,3 +24,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         if item.get_closest_marker("slow") is not None and item.get_closest_marker("traced") is None:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         return (yield)
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch):
+    """The package as where it is only on the path: no installer has left anything about it."""
+    distribution = importlib.metadata.distribution
+
+    def found(name: str) -> importlib.metadata.Distribution:
+        if name == "gaia-explore":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", found)
+    with pytest.raises(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.version("gaia-explore")

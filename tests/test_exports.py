@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gaia_explore import exports
+from gaia_explore import __version__, exports
 from gaia_explore.exports import export_continuum, load_continuum, reproduce_export
 from gaia_explore.latent import ModelCodec, codec_of
 from gaia_explore.models import AEConfig, GAIAConfig
@@ -92,7 +92,14 @@ def test_the_table_says_where_each_stimulus_is_from_with_codes_to_the_last_bit(t
     about = json.loads((tmp_path / "stimuli.json").read_text())
     assert about["model"] == codec.fingerprint and about["anchors"] == [12, "bob", 7]
     assert (about["kind"], about["spacing"], about["n_steps"], about["seed"]) == ("neighbours", "perceptual", 7, 5)
-    assert about["version"] and about["realism_by"] == "discriminator"
+    assert about["version"] == __version__ and about["realism_by"] == "discriminator"
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_an_export_tells_the_package_s_version_where_it_is_only_on_the_path(tmp_path: Path):
+    codec = gaia((2,))
+    export_continuum(walked(codec), tmp_path, codec=codec, animation="none")
+    assert json.loads((tmp_path / "stimuli.json").read_text())["version"] == __version__
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (2,)])

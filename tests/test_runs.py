@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
+from gaia_explore import __version__
 from gaia_explore import stimuli as sets
 from gaia_explore.latent import Judge
 from gaia_explore.models import AEConfig, GAIAConfig, VAEConfig
@@ -131,6 +132,13 @@ def test_a_run_folder_can_be_read_by_people(halves, tmp_path: Path):
     assert described["versions"].keys() >= {"python", "torch", "gaia-explore"}
     assert (tmp_path / "run" / "history.csv").read_text().startswith("step,L_x,")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["history.csv", "run.json", FILE]
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_a_run_tells_the_package_s_version_where_it_is_only_on_the_path(halves, tmp_path: Path):
+    trained(halves[0], steps=1, out=tmp_path / "run")
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert described["versions"]["gaia-explore"] == __version__
 
 
 def test_the_codec_uses_the_averaged_weights_where_the_config_has_them(halves):

@@ -9,7 +9,9 @@ from typing import Any
 
 import nbformat
 
-PACKAGES = ("gaia-explore", "torch", "numpy", "pandas", "scikit-learn", "papermill")
+from gaia_explore.version import __version__
+
+PACKAGES = ("torch", "numpy", "pandas", "scikit-learn", "papermill")
 ROOT = Path(__file__).parents[1]
 SOURCES = (".py", ".js")
 
@@ -43,8 +45,9 @@ def commit(folder: Path) -> dict[str, Any] | None:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that results depend on."""
-    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+    """Of Python, of this package, and of those that results depend on."""
+    own = {"python": platform.python_version(), "gaia-explore": __version__}
+    return own | {package: version(package) for package in PACKAGES}
 
 
 def _git(folder: Path, *arguments: str) -> str:

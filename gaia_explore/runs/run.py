@@ -19,6 +19,7 @@ from gaia_explore.latent import ModelCodec, codec_of
 from gaia_explore.models import Config, config_from_dict
 from gaia_explore.stimuli import Scaler
 from gaia_explore.training import Health, choose_device, read_checkpoint, write_atomically, write_checkpoint
+from gaia_explore.version import __version__
 
 FILE = "run.safetensors"
 """The one file that a run is loaded from; what lies beside it is for people."""
@@ -148,5 +149,5 @@ def _csv(history: pd.DataFrame) -> bytes:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("gaia-explore", "torch", "numpy", "pandas")
-    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
+    own = {"python": platform.python_version(), "gaia-explore": __version__}
+    return own | {package: version(package) for package in ("torch", "numpy", "pandas")}

@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gaia_explore import __version__
 from gaia_explore.batch import provenance
-from gaia_explore.batch.provenance import commit, notebook_hash, package_hash
+from gaia_explore.batch.provenance import commit, notebook_hash, package_hash, versions
 
 
 def test_the_hash_of_a_notebook_is_of_its_cells(tmp_path: Path, write: Callable[..., Path]):
@@ -51,3 +52,8 @@ def test_the_commit_is_told_with_whether_anything_differs_from_it(tmp_path: Path
     assert commit(tmp_path) == {"hash": found["hash"], "clean": False}
     monkeypatch.setenv("PATH", "")
     assert commit(tmp_path) is None
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_versions_are_told_where_the_package_is_only_on_the_path():
+    assert versions()["gaia-explore"] == __version__

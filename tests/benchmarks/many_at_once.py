@@ -1,7 +1,8 @@
 """Training many models together against one after another: the ratio of the two, in one process.
 
-Prints, for each kind of model, the median over rounds of the seconds that the same trainings take one after another
-(``fit``) and together (``fit_many``), block by block in turns, and their ratio: above 1, together is faster.
+Prints, for each kind of model, the median over rounds of the steps a second that trainings take one after another and
+together, whole trainings in turns, and their ratio: above 1, together is faster. One after another a few of them are
+enough to know the rate of all.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 import torch
+from machine import described, peak_memory, release
 
 from gaia_explore.models import AEConfig, Config, GAIAConfig, VAEConfig
 from gaia_explore.stimuli import moons
@@ -29,39 +31,50 @@ def seconds(tasks: list[Task], course: Course, device: str, threads: int, at_onc
     return time.perf_counter() - began
 
 
+def compare(name: str, arguments: argparse.Namespace, device: torch.device):
+    """Rounds of one kind of model: a few trainings one after another, then each number of them together."""
+    x = moons(n=3072, seed=0).x
+    tasks = [Task(config=CONFIGS[name], x=x, seed=seed) for seed in range(max(arguments.members))]
+    few = tasks[: arguments.sample]
+    course = Course(steps=arguments.steps or (4000 if device.type == "cuda" else 60), batch_size=128)
+    where = (str(device), arguments.threads)
+    rates: dict[int, list[tuple[float, float]]] = {members: [] for members in arguments.members}
+    peaks: dict[int, str] = {}
+    for some, at_once in ((few[:2], 1), (few[:2], arguments.at_once)):
+        seconds(some, Course(steps=5, batch_size=128), *where, at_once)  # warms up
+    for _ in range(arguments.rounds or (3 if device.type == "cuda" else 7)):
+        alone = len(few) * course.steps / seconds(few, course, *where, 1)
+        for members in arguments.members:
+            before = release(device)
+            took = seconds(tasks[:members], course, *where, arguments.at_once)
+            rates[members].append((alone, members * course.steps / took))
+            peaks[members] = peak_memory(device, before)
+    for members, pairs in rates.items():
+        alone, together = np.array(pairs).T
+        low, middle, high = np.quantile(together / alone, [0.25, 0.5, 0.75])
+        print(
+            f"{name:15} × {members:<4} one after another ({len(few)} of them) {np.median(alone):8,.0f}, together"
+            f" {np.median(together):8,.0f} steps/s: {middle:.2f} × (quartiles {low:.2f}–{high:.2f}), peak"
+            f" {peaks[members]}",
+            flush=True,
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, nargs="+", default=[8])
+    parser.add_argument("--sample", type=int, default=4, help="trainings one after another, at most (default 4)")
     parser.add_argument("--at-once", type=int, help="most members of one program; as fit_many chooses where not given")
     parser.add_argument("--models", nargs="+", choices=CONFIGS, default=["AE", "GAIA α=1"])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, help="of a training (default 60; on a GPU 4000: the first are slow)")
+    parser.add_argument("--rounds", type=int, help="default 7; on a GPU 3")
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
-    course = Course(steps=arguments.steps, batch_size=128)
-    x = moons(n=3072, seed=0).x
-    where = (arguments.device, arguments.threads)
+    device = choose_device(arguments.device)
+    print(described(device), flush=True)
     for name in arguments.models:
-        for members in arguments.members:
-            tasks = [Task(config=CONFIGS[name], x=x, seed=seed) for seed in range(members)]
-            seconds(tasks, Course(steps=5, batch_size=128), *where, arguments.at_once)  # warms up
-            pairs = np.array(
-                [
-                    (seconds(tasks, course, *where, 1), seconds(tasks, course, *where, arguments.at_once))
-                    for _ in range(arguments.rounds)
-                ]
-            )
-            low, middle, high = np.quantile(pairs[:, 0] / pairs[:, 1], [0.25, 0.5, 0.75])
-            rate = members * arguments.steps / np.median(pairs, 0)
-            memory = ""
-            if choose_device(arguments.device).type == "cuda":
-                memory = f", at most {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB"
-            print(
-                f"{name:15} × {members:<4} one after another {rate[0]:8.1f}, together {rate[1]:8.1f} steps/s:"
-                f" {middle:.2f} × (quartiles {low:.2f}–{high:.2f}){memory}",
-                flush=True,
-            )
+        compare(name, arguments, device)
 
 
 if __name__ == "__main__":
