@@ -33,9 +33,9 @@ import gaia_explore as ge
 from gaia_explore.models import Config
 from gaia_explore.networks import Convolutional, FullyConnected, StyleContent
 from gaia_explore.training import Course, Precision, Task, capturing, compiling, write_atomically
-from gaia_explore.training.member import Member
+from gaia_explore.training.member import MOST_STEPS, Member
 from gaia_explore.training.precision import products_in
-from gaia_explore.training.program import MOST_STEPS, Program
+from gaia_explore.training.program import Program
 from gaia_explore.training.stop import StopRequest
 
 STEPS = ge.study.STEPS

@@ -23,9 +23,9 @@ from machine import Advance, described, release, seconds_a_step, steps_in, wait
 import gaia_explore as ge
 from gaia_explore.networks import Convolutional, StyleContent
 from gaia_explore.training import Augmentation, Course, Precision, Task, capturing, choose_device
-from gaia_explore.training.member import Member
+from gaia_explore.training.member import MOST_STEPS, Member
 from gaia_explore.training.precision import products_in
-from gaia_explore.training.program import MOST_STEPS, Program
+from gaia_explore.training.program import Program
 from gaia_explore.training.stop import StopRequest
 from gaia_explore.training.streaming import Streamed
 
