@@ -1,6 +1,7 @@
 """One thread for every library, here and in the processes that tests start; Hypothesis without deadlines."""
 
 import importlib.metadata
+import math
 import os
 from collections.abc import Generator
 
@@ -24,6 +25,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         if item.get_closest_marker("slow") is not None and item.get_closest_marker("traced") is None:
             patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
         return (yield)
+
+
+@pytest.fixture(autouse=True)
+def blocks_end_with_their_steps(monkeypatch: pytest.MonkeyPatch):
+    """On slow machines, too, which would end a block early, and see a wish to stop at another step."""
+    monkeypatch.setattr("gaia_explore.training.loop.MOST_SECONDS", math.inf)
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ OF_FACES = (
 )
 SETS = "circles, moons, blobs, aniso, varied, s_curve, swiss_roll"
 A_TABLE = {"source": "../data/planar/table1.csv", "attributes": "model,setting,stimuli,n,steps,health"}
+ROWS = len((NOTEBOOKS.parent / "data" / "planar" / "table1.csv").read_text().splitlines()) - 1
 WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("1-stimuli", {"stimuli": "moon"}, "cell-04", f"name must be one of {SETS}, got 'moon'"),
     ("2-train", {"model": "GAN"}, "cell-02", "model must be one of AE, VAE, GAIA, got 'GAN'"),
@@ -76,7 +77,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("6-explore", {"planar": "moon"}, "cell-02", "no run at ../data/planar/moon-AE-default-seed0/run.safetensors"),
     ("7-your-own-data", {"anchors": "1,two"}, "cell-02", "anchors must be row numbers by commas, got '1,two'"),
     ("7-your-own-data", {"source": "none"}, "cell-06", "path must be a folder, got none"),
-    ("7-your-own-data", {**A_TABLE, "anchors": "1, 300"}, "cell-07", "anchors must be rows below 165, got 300"),
+    ("7-your-own-data", {**A_TABLE, "anchors": "1, 300"}, "cell-07", f"anchors must be rows below {ROWS}, got 300"),
     (
         "7-your-own-data",
         {**A_TABLE, "edit": "modle"},

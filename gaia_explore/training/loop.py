@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from gaia_explore.models import Config
 from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.checkpoint import write_checkpoints
+from gaia_explore.training.health import Health
 from gaia_explore.training.member import MOST_STEPS, Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
 from gaia_explore.training.precision import Precision, products_in
@@ -229,19 +230,21 @@ def _run(members: Sequence[Member], course: Course, stop: StopRequest, bar: tqdm
             if program.step % course.evaluate_every == 0:
                 program.evaluate()
             is_due = program.step % course.checkpoint_every == 0 and time.monotonic() >= due
+            looks: dict[Member, Health] = {}
             written: dict[Path, Callable[[], Result]] = {}
             for member in program.members:
                 wish = agreed(stop.reason or member.board.wish())
-                seen = member.look(wish)
+                looks[member] = seen = member.look(wish)
                 # Where a lost training ends must depend neither on its speed nor on whether somebody watches.
                 if wish is not None or program.step in ends:
                     member.health = seen
                 member.board.show(partial(member.progress, seen))
                 if not member.over and member.checkpoint is not None and is_due:
                     written[member.checkpoint] = partial(program.result, member, seen)
+            due = max(due, _written(written))
+            for member, seen in looks.items():
                 if not member.over and program.step in watch.ends(started):
                     watch.show(program.step, partial(program.result, member, seen))
-            due = max(due, _written(written))
             _let_go(program, watch)
 
 

@@ -40,7 +40,7 @@ def wait(device: torch.device):
 
 def release(device: torch.device) -> int:
     """Free what nobody holds any more, measure the peak of memory anew, and tell how many bytes are held."""
-    # Programs hold themselves in a circle, and are left to the collector.
+    # What refers to each other in a circle is left to the collector.
     gc.collect()
     if device.type != "cuda":
         return 0

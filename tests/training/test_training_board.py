@@ -9,7 +9,7 @@ import torch
 
 from gaia_explore.models import AEConfig, GAIAConfig
 from gaia_explore.networks import FullyConnected
-from gaia_explore.training import board, fit, loop, read_checkpoint, request_stop
+from gaia_explore.training import board, fit, read_checkpoint, request_stop
 from gaia_explore.training.board import PROGRESS, STOP, Board
 from gaia_explore.training.member import MOST_STEPS
 
@@ -43,9 +43,7 @@ def notice(step: int = 0) -> Result:
     return {"history": torch.full((step, 1), 0.5)}, {"step": step}
 
 
-def test_a_request_ends_the_training_after_its_block_and_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(loop, "MOST_SECONDS", np.inf)
-
+def test_a_request_ends_the_training_after_its_block_and_is_gone(tmp_path: Path):
     def watch(tensors: dict[str, torch.Tensor], description: dict[str, Any]):
         if description["step"] == 20:
             request_stop(tmp_path)
@@ -66,7 +64,6 @@ def test_a_request_is_seen_at_the_end_of_a_block_without_a_watch(tmp_path: Path,
         request_stop(tmp_path)
 
     monkeypatch.setattr(Board, "show", asking)
-    monkeypatch.setattr(loop, "MOST_SECONDS", np.inf)
     _, description = fitted(checkpoint=tmp_path / "run")
     assert description["health"]["reason"] == f"asked by another process at step {MOST_STEPS} of 200"
 
