@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,10 +13,18 @@ from gaia_explore.models import Config
 from gaia_explore.networks import check_whole
 from gaia_explore.runs.run import FILE, Run
 from gaia_explore.stimuli import PackedStimuli, Stimuli
-from gaia_explore.training import Augmentation, Course, Precision, Stopper, Task, fit, fit_many, is_first, meet
-
-WRITERS = 8
-"""Runs whose files are written at a time."""
+from gaia_explore.training import (
+    Augmentation,
+    Course,
+    Precision,
+    Stopper,
+    Task,
+    fit,
+    fit_many,
+    is_first,
+    meet,
+    write_many,
+)
 
 MOST_HELD_OUT = 2**24
 """Pixel values of a held-out pack that a training looks at: 341 pictures of 128 pixels in colour, 5461 of 32."""
@@ -254,10 +261,7 @@ def train_many(
     runs = [Run(*result) for result in results]
     for i, run in enumerate(runs):
         _warn_of_death(run, i)
-    # They wait for the disk, not for each other.
-    with ThreadPoolExecutor(WRITERS) as writers:
-        for _ in writers.map(_describe, runs, folders):
-            pass
+    write_many(lambda one: _describe(*one), zip(runs, folders, strict=True))
     return runs
 
 

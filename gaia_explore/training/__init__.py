@@ -2,7 +2,7 @@
 
 from gaia_explore.training.augmenting import Augmentation
 from gaia_explore.training.board import PROGRESS, request_stop
-from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint
+from gaia_explore.training.checkpoint import read_checkpoint, write_atomically, write_checkpoint, write_many
 from gaia_explore.training.health import Health
 from gaia_explore.training.loop import choose_device, fit, fit_many
 from gaia_explore.training.member import Course, Task
@@ -28,4 +28,5 @@ __all__ = [
     "request_stop",
     "write_atomically",
     "write_checkpoint",
+    "write_many",
 ]

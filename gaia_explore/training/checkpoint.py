@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 FORMAT = "gaia_explore/1"
 
 WRITERS = 8
-"""Files that are written at a time where there are many."""
+"""Runs whose files are written at a time where there are many."""
 
 
 def write_atomically(path: Path, content: bytes):
@@ -38,10 +38,10 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], description: dict[s
     write_atomically(path, save(tensors, {"gaia_explore": header}))
 
 
-def write_checkpoints(contents: Mapping[Path, Callable[[], tuple[dict[str, Tensor], dict[str, Any]]]]):
-    """Write what each file is to hold, a few at a time: they wait for the disk, not for each other."""
+def write_many(write: Callable[[Any], object], each: Iterable[Any]):
+    """Write for each, a few at a time: they wait for the disk, not for each other."""
     with ThreadPoolExecutor(WRITERS) as writers:
-        for _ in writers.map(lambda path: write_checkpoint(path, *contents[path]()), contents):
+        for _ in writers.map(write, each):
             pass
 
 

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from gaia_explore.models import Config
 from gaia_explore.training.augmenting import Augmentation
-from gaia_explore.training.checkpoint import write_checkpoints
+from gaia_explore.training.checkpoint import write_checkpoint, write_many
 from gaia_explore.training.health import Health
 from gaia_explore.training.member import MOST_STEPS, Course, Member, Result, Task
 from gaia_explore.training.memory import keep_freed_memory
@@ -251,9 +251,13 @@ def _run(members: Sequence[Member], course: Course, stop: StopRequest, bar: tqdm
 def _written(checkpoints: dict[Path, Callable[[], Result]]) -> float:
     """Write a round of checkpoints, and return before what time no other is due."""
     began = time.monotonic()
-    write_checkpoints(checkpoints)
+    _write(checkpoints)
     ended = time.monotonic()
     return ended + REST * (ended - began) if len(checkpoints) > 1 and ended - began > LONG else 0.0
+
+
+def _write(checkpoints: dict[Path, Callable[[], Result]]):
+    write_many(lambda path: write_checkpoint(path, *checkpoints[path]()), checkpoints)
 
 
 def _let_go(program: Program, watch: Watch):
@@ -264,7 +268,7 @@ def _let_go(program: Program, watch: Watch):
         member.result = result = program.result(member, member.health)
         if member.checkpoint is not None:
             written[member.checkpoint] = lambda result=result: result
-    write_checkpoints(written)
+    _write(written)
     for member in over:
         watch.show(member.step, partial(program.result, member, member.health))
     if over:
