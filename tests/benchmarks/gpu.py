@@ -24,7 +24,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from alone import Products
-from machine import LEAST, Advance, described, peak_memory, release, seconds_a_step, steps_in, wait
+from machine import LEAST, Advance, advance_of, described, peak_memory, release, seconds_a_step, steps_in, wait
 from steps_per_second import B, PlainGAIA, pythaes_ae
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,7 +33,7 @@ import gaia_explore as ge
 from gaia_explore.models import Config
 from gaia_explore.networks import Convolutional, FullyConnected, StyleContent
 from gaia_explore.training import Course, Precision, Task, capturing, compiling, write_atomically
-from gaia_explore.training.member import MOST_STEPS, Member
+from gaia_explore.training.member import Member
 from gaia_explore.training.precision import products_in
 from gaia_explore.training.program import Program
 from gaia_explore.training.stop import StopRequest
@@ -132,13 +132,7 @@ def program_of(setting: Setting, how: How) -> Iterator[Advance]:
     try:
         members = [Member(task, course, how.device, len(tasks)) for task in tasks]
         with products_in(setting.precision), StopRequest(button=False) as stop, Program(members) as program:
-
-            def advance(steps: int):
-                # What a program records between two looks has room for so many.
-                for start in range(0, steps, MOST_STEPS):
-                    program.advance(program.step + min(MOST_STEPS, steps - start), stop)
-
-            yield advance
+            yield advance_of(program, stop)
     finally:
         capturing.WARM_UP = warm_up
 

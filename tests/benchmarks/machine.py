@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
@@ -19,6 +20,18 @@ Advance = Callable[[int], object]
 MISSING = [name for name in NEEDED if find_spec(name) is None]
 if MISSING:
     raise SystemExit(f"not installed, and needed by trainings and their scores: {', '.join(MISSING)}")
+
+
+def advance_of(program: Any, stop: Any) -> Advance:
+    """What takes steps of a program, in blocks: what it records between two looks has room for so many."""
+    # Not before it is known that what this imports is there.
+    from gaia_explore.training.member import MOST_STEPS
+
+    def advance(steps: int):
+        for start in range(0, steps, MOST_STEPS):
+            program.advance(program.step + min(MOST_STEPS, steps - start), stop)
+
+    return advance
 
 
 def described(device: torch.device) -> str:

@@ -18,12 +18,12 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from machine import Advance, described, release, seconds_a_step, steps_in, wait
+from machine import Advance, advance_of, described, release, seconds_a_step, steps_in, wait
 
 import gaia_explore as ge
 from gaia_explore.networks import Convolutional, StyleContent
 from gaia_explore.training import Augmentation, Course, Precision, Task, capturing, choose_device
-from gaia_explore.training.member import MOST_STEPS, Member
+from gaia_explore.training.member import Member
 from gaia_explore.training.precision import products_in
 from gaia_explore.training.program import Program
 from gaia_explore.training.stop import StopRequest
@@ -98,12 +98,7 @@ def programs(x: np.ndarray, course: Course, device: torch.device, config: Any) -
 
         def begun(task: Task) -> Advance:
             program = stack.enter_context(Program([Member(task, course, device, 1)]))
-
-            def advance(steps: int):
-                for start in range(0, steps, MOST_STEPS):
-                    program.advance(program.step + min(MOST_STEPS, steps - start), stop)
-
-            return advance
+            return advance_of(program, stop)
 
         yield {name: begun(task) for name, task in tasks.items()}
 
